@@ -1,0 +1,1 @@
+"""Weakly-supervised cross-view learning (Yang et al.) as a FastReID project."""
