@@ -1,16 +1,16 @@
-"""Small validated records that the parts hand to each other.
-
-Shape shorthand: N images, D feature dimensions, Q queries, G gallery images.
-"""
+"""An image of a data set with its labels, and the values that the labels take."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["UNKNOWN", "VehicleImage"]
+__all__ = ["UNKNOWN", "VIEWS", "VehicleImage"]
 
 UNKNOWN = -1
 """Value of a track, view, camera or domain that the data set's labels do not give."""
+
+VIEWS = ("front", "rear", "side")
+"""The view bins; ``view_id`` is an index into them."""
 
 
 class VehicleImage(NamedTuple):

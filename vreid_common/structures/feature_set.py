@@ -1,0 +1,160 @@
+"""Features of a set of images with the images' labels, and their form on disk.
+
+Shape shorthand: N images, D feature dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vreid_common.structures.item import UNKNOWN
+
+__all__ = ["FeatureSet"]
+
+_LABELS = ("pids", "camids", "track_ids", "view_ids")
+_FORMAT = "vreid-features-1"
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSet:
+    """Features with the labels of the images that they come from. ``FeatureSet.create`` converts and fills in what is unknown.
+
+    Attributes:
+        features: (N, D) finite float32, on any device.
+        pids: (N,) int64 identities, on the CPU like all labels.
+        camids: (N,) int64 cameras; ``UNKNOWN`` (-1) where not known, as in the two below.
+        track_ids: (N,) int64 tracklets.
+        view_ids: (N,) int64 indices into ``VIEWS``.
+        paths: the N image files ("" where not known).
+
+    Raises:
+        ValueError: a shape, dtype or length does not fit, or a feature is not finite.
+    """
+
+    features: Tensor
+    pids: Tensor
+    camids: Tensor
+    track_ids: Tensor
+    view_ids: Tensor
+    paths: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2 or self.features.dtype != torch.float32:
+            raise ValueError(f"Features are (N, D) float32, got {self.features.dtype} {tuple(self.features.shape)}.")
+        for name in _LABELS:
+            label = getattr(self, name)
+            if label.shape != (len(self),) or label.dtype != torch.int64 or label.device.type != "cpu":
+                raise ValueError(
+                    f"{name} are ({len(self)},) int64 on the CPU, as there are {len(self)} features; "
+                    f"got {label.dtype} {tuple(label.shape)} on {label.device}."
+                )
+        if len(self.paths) != len(self):
+            raise ValueError(f"There are {len(self)} features but {len(self.paths)} paths.")
+        # One sum finds NaN and infinity without an N×D mask; only where it is not finite are the rows looked at.
+        if not torch.isfinite(self.features.sum()):
+            finite = torch.isfinite(self.features).all(dim=1)
+            if not finite.all():
+                row = int((~finite).nonzero()[0])
+                path = f" ({self.paths[row]})" if self.paths[row] else ""
+                raise ValueError(f"The feature in row {row}{path} is not finite, one of {int((~finite).sum())} of {len(self)}.")
+
+    @classmethod
+    def create(
+        cls,
+        features: Tensor | np.ndarray,
+        pids: Tensor | np.ndarray | Sequence[int],
+        camids: Tensor | np.ndarray | Sequence[int] | None = None,
+        track_ids: Tensor | np.ndarray | Sequence[int] | None = None,
+        view_ids: Tensor | np.ndarray | Sequence[int] | None = None,
+        paths: Sequence[str] | None = None,
+    ) -> FeatureSet:
+        """Builds a feature set from arrays, Tensors or lists of any numeric dtype; what is not given is unknown."""
+        features = torch.as_tensor(features).detach().to(torch.float32)
+        labels = [
+            torch.full((len(features),), UNKNOWN) if label is None else torch.as_tensor(label).to("cpu", torch.int64)
+            for label in (pids, camids, track_ids, view_ids)
+        ]
+        return cls(features, *labels, paths=("",) * len(features) if paths is None else tuple(paths))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def select(self, indices: Tensor | np.ndarray | Sequence[int]) -> FeatureSet:
+        """The images at ``indices`` (K,), in that order, or those where a boolean mask (N,) is true.
+
+        Raises:
+            IndexError: an index is outside [0, N).
+        """
+        index = torch.as_tensor(indices).cpu()
+        index = index.nonzero().flatten() if index.dtype == torch.bool else index.to(torch.int64)
+        if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < len(self):
+            raise IndexError(f"Indices run from {int(index.min())} to {int(index.max())}, but there are {len(self)} images.")
+        return FeatureSet(
+            self.features[index.to(self.features.device)],
+            *(getattr(self, name)[index] for name in _LABELS),
+            paths=tuple(self.paths[i] for i in index.tolist()),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes ``<path>.safetensors`` (features and labels) and ``<path>.json`` (paths), each under a temporary name first.
+
+        Both carry one random mark, so that a pair of which only one file was replaced is found out by ``load``.
+        """
+        tensors, listing = _file_pair(path)
+        tensors.parent.mkdir(parents=True, exist_ok=True)
+        mark = uuid.uuid4().hex
+        content = {"features": self.features.cpu().contiguous(), **{name: getattr(self, name).contiguous() for name in _LABELS}}
+        text = json.dumps({"format": _FORMAT, "mark": mark, "shape": list(self.features.shape), "paths": self.paths})
+        _write(tensors, lambda temporary: save_file(content, temporary, metadata={"format": _FORMAT, "mark": mark}))
+        _write(listing, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str | torch.device = "cpu") -> FeatureSet:
+        """Reads what ``save(path)`` wrote, with the features on ``device``.
+
+        Raises:
+            FileNotFoundError: one of the two files is not there.
+            ValueError: a file is damaged, of another kind, or the two are not from one ``save``.
+        """
+        tensors, listing = _file_pair(path)
+        for file in (tensors, listing):
+            if not file.is_file():
+                raise FileNotFoundError(f"{file} is missing: a feature set is {tensors.name} and {listing.name} together.")
+        try:
+            record = json.loads(listing.read_text(encoding="utf-8"))
+            with safe_open(tensors, framework="pt") as content:
+                mark = (content.metadata() or {}).get("mark")
+                values = {name: content.get_tensor(name) for name in ("features", *_LABELS)}
+        except (SafetensorError, ValueError) as error:
+            raise ValueError(f"{tensors} and {listing.name} are not a feature set: {error}.") from error
+        if not isinstance(record, dict) or record.get("format") != _FORMAT:
+            raise ValueError(f"{listing} is not the list of a feature set (format {_FORMAT}).")
+        if record.get("mark") != mark:
+            raise ValueError(f"{tensors} and {listing.name} were not written together: extract the features again.")
+        return cls(values["features"].to(device), *(values[name] for name in _LABELS), paths=tuple(record["paths"]))
+
+
+def _file_pair(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    path = Path(path)
+    stem = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
+    return stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
