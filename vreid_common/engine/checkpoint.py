@@ -1,0 +1,170 @@
+"""Checkpoints: written atomically, read without unpickling code, refused when they do not fit the model."""
+
+import logging
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastreid.utils.checkpoint import Checkpointer as FastReIDCheckpointer
+from fastreid.utils.checkpoint import _strip_prefix_if_present
+from safetensors.torch import load_file
+from torch import nn
+
+from vreid_common.errors import InputError
+
+__all__ = ["Checkpointer", "load_checkpoint_file", "write_atomically"]
+
+logger = logging.getLogger(__name__)
+
+
+def write_atomically(path: Path, write: Any) -> None:
+    """Calls ``write(temporary_path)`` and renames the result to ``path``: a reader sees the old file or the whole new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Checkpointer(FastReIDCheckpointer):
+    """FastReID's checkpointer with its files and names, safe against kills (atomic), code in files and wrong models (A11, B16)."""
+
+    def save(self, name: str, **extra: Any) -> None:
+        if not self.save_dir or not self.save_to_disk:
+            return
+        data = {"model": self.model.state_dict(), **extra}
+        data.update({key: part.state_dict() for key, part in self.checkpointables.items()})
+        path = Path(self.save_dir) / f"{name}.pth"
+        self.logger.info("Saving checkpoint to %s", path)
+        write_atomically(path, lambda temporary: torch.save(data, temporary))
+        self.tag_last_checkpoint(path.name)
+
+    def tag_last_checkpoint(self, last_filename_basename: str) -> None:
+        write_atomically(Path(self.save_dir) / "last_checkpoint", lambda path: path.write_text(last_filename_basename))
+
+    def load(self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False) -> dict[str, Any]:
+        """Loads model and checkpointables.
+
+        Args:
+            path: a checkpoint file; empty loads nothing.
+            checkpointables: names of the other states to restore; None restores all that the file has.
+            strict: also refuse a file that lacks any parameter of the model outside the classifier (evaluation, resuming).
+
+        Returns:
+            What else the file holds (``epoch``, ``iteration``, ``metric``, ...).
+
+        Raises:
+            InputError: no such file, not a checkpoint, or made for another model.
+        """
+        if not path:
+            return {}
+        if not Path(path).is_file():
+            raise InputError(f"Checkpoint {path} does not exist.")
+        self.logger.info("Loading checkpoint from %s", path)
+        checkpoint = load_checkpoint_file(path)
+        load_model(self.model, checkpoint.pop("model"), path, strict=strict)
+        for key in self.checkpointables if checkpointables is None else checkpointables:
+            if key in checkpoint:
+                self.checkpointables[key].load_state_dict(checkpoint.pop(key))
+        return checkpoint
+
+    def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
+        if resume and self.has_checkpoint():
+            return self.load(self.get_checkpoint_file(), strict=True)
+        return self.load(path, checkpointables=[])
+
+
+def load_model(model: nn.Module, state: dict[str, Any], path: str, *, strict: bool = False) -> None:
+    """Loads ``state`` into ``model``; classifiers of another number of identities are left as they are, and said.
+
+    Raises:
+        InputError: naming the first parameter of another shape; or the first one that the file lacks, inside the backbone
+            or, when ``strict``, anywhere.
+    """
+    state = {key: torch.as_tensor(value) for key, value in state.items()}
+    _strip_prefix_if_present(state, "module.")
+    own = model.state_dict()
+    classifiers = {f"{name}.weight" for name, module in model.named_modules() if hasattr(module, "cls_layer")}
+    for key in sorted(set(state) & set(own)):
+        theirs, ours = tuple(state[key].shape), tuple(own[key].shape)
+        if theirs == ours:
+            continue
+        if key in classifiers and theirs[1:] == ours[1:]:
+            logger.info("Not loaded: %s, a classifier of %d identities where the model has %d.", key, theirs[0], ours[0])
+            state.pop(key)
+            continue
+        raise InputError(
+            f"{path} was made for another model: {key} has shape {theirs} there and {ours} in the model that the config builds."
+        )
+    missing = [key for key in own if key not in state and key not in classifiers and not key.endswith("num_batches_tracked")]
+    fatal = missing if strict else [key for key in missing if key.split(".")[0] == "backbone"]
+    if fatal:
+        raise InputError(
+            f"{path} was made for another model: it lacks {len(fatal)} of the model's {len(own)} tensors, first {fatal[0]}."
+        )
+    if missing:
+        logger.warning(
+            "%s lacks %d tensors of the model, which keep their initial values; first %s.", path, len(missing), missing[0]
+        )
+    unexpected = [key for key in state if key not in own]
+    if unexpected:
+        logger.warning("%s has %d tensors that the model has not; first %s.", path, len(unexpected), unexpected[0])
+    model.load_state_dict(state, strict=False)
+
+
+def load_checkpoint_file(path: str) -> dict[str, Any]:
+    """Reads a checkpoint (torch's .pth, safetensors, or a pickle of arrays) into ``{"model": ..., ...}`` without running code.
+
+    Raises:
+        InputError: the file is damaged, or holds objects other than tensors, arrays and plain containers.
+    """
+    try:
+        if path.endswith(".safetensors"):
+            content: Any = load_file(path)
+        elif path.endswith(".pkl"):
+            with Path(path).open("rb") as file:
+                content = _ArrayUnpickler(file, encoding="latin1").load()
+        else:
+            with torch.serialization.safe_globals(_numpy_globals()):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as a checkpoint of tensors ({reason}).") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint or a state dict.")
+    return content if isinstance(content.get("model"), dict) else {"model": content.get("state_dict", content)}
+
+
+def _numpy_globals() -> list[Any]:
+    """What torch's weights-only loader must know to read NumPy arrays and scalars, as FastReID's files may hold."""
+    reconstruct, scalar = np._core.multiarray._reconstruct, np._core.multiarray.scalar
+    # Files written by NumPy 1 name the module numpy.core.
+    old_names = [(reconstruct, "numpy.core.multiarray._reconstruct"), (scalar, "numpy.core.multiarray.scalar")]
+    dtypes = [type(np.dtype(name)) for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "bool")]
+    return [reconstruct, scalar, *old_names, np.ndarray, np.dtype, *dtypes]
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads containers, numbers, strings and NumPy arrays; everything else a pickle may name is refused."""
+
+    _ALLOWED = {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        **{
+            (f"numpy.{core}.multiarray", name): getattr(np._core.multiarray, name)
+            for core in ("core", "_core")
+            for name in ("_reconstruct", "scalar")
+        },
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return self._ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it names {module}.{name}") from None

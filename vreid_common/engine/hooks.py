@@ -1,0 +1,185 @@
+"""Hooks of the training loop, where FastReID's own are wrong or tied to its loop."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from fastreid.engine.hooks import HookBase
+from fastreid.evaluation.testing import flatten_results_dict
+from fastreid.utils import comm
+from fastreid.utils.events import EventStorage, EventWriter
+from fastreid.utils.precision_bn import get_bn_modules, update_bn_stats
+from torch import nn
+
+from vreid_common.errors import InputError
+
+__all__ = ["BatchNormSync", "CheckpointHook", "EvalHook", "FreezeHook", "LRScheduler", "PreciseBN", "WriterHook"]
+
+logger = logging.getLogger(__name__)
+
+
+class LRScheduler(HookBase):
+    """Steps the schedule once an iteration and records the rate of the largest parameter group."""
+
+    def before_train(self) -> None:
+        groups = self.trainer.optimizer.param_groups
+        self._largest = max(range(len(groups)), key=lambda i: sum(p.numel() for p in groups[i]["params"]))
+
+    def after_step(self) -> None:
+        rate = self.trainer.optimizer.param_groups[self._largest]["lr"]
+        self.trainer.storage.put_scalar("lr", rate, smoothing_hint=False)
+        self.trainer.scheduler.step()
+
+
+class FreezeHook(HookBase):
+    """Keeps the children of the model named in ``MODEL.FREEZE_LAYERS`` as they are for the first ``SOLVER.FREEZE_ITERS`` iterations.
+
+    Their gradients are dropped before the update and their BN layers put to eval mode before every step, so neither an
+    evaluation nor a resumed run lets them go early (B6).
+
+    Raises:
+        InputError: the model has no such child.
+    """
+
+    def __init__(self, model: nn.Module, layers: list[str], iterations: int) -> None:
+        children = dict(model.named_children())
+        for name in layers:
+            if name not in children:
+                raise InputError(f"MODEL.FREEZE_LAYERS names {name!r}, but the model's parts are {', '.join(children)}.")
+        self._modules = [children[name] for name in layers]
+        self._iterations = iterations
+        self._frozen = False
+
+    def before_train(self) -> None:
+        self.trainer.after_backward.append(self._drop_gradients)
+
+    def before_step(self) -> None:
+        frozen = self.trainer.iter < self._iterations
+        if frozen or self._frozen:
+            for module in self._modules:
+                module.train(not frozen)
+        if frozen != self._frozen:
+            logger.info(
+                "%s for %d iterations.",
+                "Freezing layers" if frozen else "Training the frozen layers too after",
+                self._iterations,
+            )
+        self._frozen = frozen
+
+    def _drop_gradients(self) -> None:
+        if self._frozen:
+            for module in self._modules:
+                for parameter in module.parameters():
+                    parameter.grad = None
+
+
+class BatchNormSync(HookBase):
+    """Averages the running statistics of BN over the processes at the end of every epoch (B4).
+
+    Each process has seen its own images only; without this, every process evaluates another model and only the first one's is saved.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+
+    def after_epoch(self) -> None:
+        if comm.get_world_size() == 1:
+            return
+        for module in self._model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and module.running_mean is not None:
+                for statistics in (module.running_mean, module.running_var):
+                    dist.all_reduce(statistics)
+                    statistics /= comm.get_world_size()
+
+
+class PreciseBN(HookBase):
+    """Recomputes BN statistics over ``TEST.PRECISE_BN.NUM_ITER`` training batches before every evaluation."""
+
+    def __init__(
+        self, model: nn.Module, batches: Callable[[], Iterator[dict]], num_iter: int, due: Callable[[int], bool]
+    ) -> None:
+        self._model = model
+        self._batches = batches
+        self._num_iter = num_iter
+        self._due = due
+
+    def after_epoch(self) -> None:
+        if self._due(self.trainer.epoch) and get_bn_modules(self._model):
+            with EventStorage():  # the model's own logging of this pass is dropped
+                update_bn_stats(self._model, itertools.islice(self._batches(), self._num_iter), self._num_iter)
+
+
+class EvalHook(HookBase):
+    """Evaluates every ``period`` epochs and after the last one, before the checkpoint is written (A13, B17).
+
+    A period of 0 or less evaluates after the last epoch only.
+    """
+
+    def __init__(self, period: int, evaluate: Callable[[], dict[str, Any]]) -> None:
+        self._period = period
+        self._evaluate = evaluate
+
+    def due(self, epoch: int) -> bool:
+        last = epoch + 1 == self.trainer.max_epoch
+        return last or (self._period > 0 and (epoch + 1) % self._period == 0)
+
+    def after_epoch(self) -> None:
+        if not self.due(self.trainer.epoch):
+            return
+        results = self._evaluate()
+        flat = {
+            key: float(value) for key, value in flatten_results_dict(results or {}).items() if isinstance(value, (int, float))
+        }
+        if flat:
+            self.trainer.storage.put_scalars(smoothing_hint=False, **flat)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        comm.synchronize()
+
+
+class CheckpointHook(HookBase):
+    """Writes ``model_0019.pth`` every ``period`` epochs, ``model_best.pth`` at every better evaluation, ``model_final.pth`` at the end.
+
+    The best metric so far is part of the checkpoint, so a resumed run does not call a worse model the best (B17).
+    """
+
+    def __init__(self, period: int) -> None:
+        self._period = period
+
+    def after_epoch(self) -> None:
+        trainer = self.trainer
+        final = trainer.epoch + 1 == trainer.max_epoch
+        metric = trainer.latest_metric()
+        if metric is not None and metric > trainer.best_metric:
+            trainer.best_metric = metric
+            trainer.save_checkpoint("model_best", epochs_done=trainer.epoch + 1)
+        if final:
+            trainer.save_checkpoint("model_final", epochs_done=trainer.epoch + 1)
+        elif (trainer.epoch + 1) % self._period == 0:
+            trainer.save_checkpoint(f"model_{trainer.epoch:04d}", epochs_done=trainer.epoch + 1)
+
+
+class WriterHook(HookBase):
+    """Lets FastReID's event writers write whenever new losses have been read, and closes them at the end."""
+
+    def __init__(self, writers: list[EventWriter], period: int) -> None:
+        self._writers = writers
+        self._period = period
+
+    def after_step(self) -> None:
+        if (self.trainer.iter + 1) % self._period == 0:
+            self._write()
+
+    def after_epoch(self) -> None:
+        self._write()
+
+    def after_train(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+    def _write(self) -> None:
+        for writer in self._writers:
+            writer.write()

@@ -1,0 +1,119 @@
+"""Starting the processes of a run: one, several on this machine, several machines, or those that torchrun has started.
+
+CPU processes talk through gloo and CUDA processes through NCCL.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from fastreid.utils import comm
+
+from vreid_common.errors import InputError
+
+__all__ = ["launch", "started_by_torchrun"]
+
+
+def started_by_torchrun() -> bool:
+    """True where torchrun (or anything that sets its variables) has started this process as one of a group."""
+    return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR"))
+
+
+def launch(
+    function: Callable[..., Any],
+    num_processes: int,
+    num_machines: int = 1,
+    machine_rank: int = 0,
+    dist_url: str = "auto",
+    args: tuple = (),
+    device: str = "cpu",
+) -> Any:
+    """Calls ``function(*args)`` in every process of the run; FastReID's ``launch``, on CPU too and under torchrun (A8).
+
+    Args:
+        function: must be importable by name (it is pickled for the child processes).
+        num_processes: processes on this machine: GPUs, or CPU processes.
+        num_machines: machines that take part, each calling this with its own ``machine_rank``.
+        dist_url: ``tcp://host:port`` of the first machine, or ``auto`` on a single one.
+        device: ``cuda`` gives each process one GPU and NCCL, anything else gloo.
+
+    Returns:
+        What ``function`` returned, when this process ran it itself; None when child processes did.
+
+    Raises:
+        InputError: more processes than GPUs, or several machines without a common address.
+    """
+    if started_by_torchrun():
+        rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+        world_size, local_size = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+        _join("env://", rank, world_size, local_rank, local_size, device)
+        return _leave_after(function, args)
+    world_size = num_processes * num_machines
+    if world_size == 1:
+        return function(*args)
+    if device == "cuda" and num_processes > torch.cuda.device_count():
+        raise InputError(f"--num-gpus {num_processes}, but this machine has {torch.cuda.device_count()} GPUs.")
+    if dist_url == "auto":
+        if num_machines > 1:
+            raise InputError("--num-machines needs --dist-url tcp://HOST:PORT of the first machine.")
+        dist_url = f"tcp://127.0.0.1:{_free_port()}"
+    context = mp.spawn(
+        _child,
+        nprocs=num_processes,
+        args=(function, args, machine_rank, num_processes, world_size, dist_url, device),
+        join=False,
+    )
+    # Ctrl-C reaches the children as well: they save and end by themselves, and this process must outlive them.
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        while not context.join():
+            pass
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return None
+
+
+def _child(
+    local_rank: int,
+    function: Callable[..., Any],
+    args: tuple,
+    machine_rank: int,
+    local_size: int,
+    world_size: int,
+    dist_url: str,
+    device: str,
+) -> None:
+    _join(dist_url, machine_rank * local_size + local_rank, world_size, local_rank, local_size, device)
+    _leave_after(function, args)
+
+
+def _join(url: str, rank: int, world_size: int, local_rank: int, local_size: int, device: str) -> None:
+    if device == "cuda":
+        torch.cuda.set_device(local_rank)
+    backend = "nccl" if device == "cuda" else "gloo"
+    dist.init_process_group(backend, init_method=url, rank=rank, world_size=world_size)
+    # FastReID's comm.get_local_rank asks this group; every process has to take part in making every group.
+    for first in range(0, world_size, local_size):
+        group = dist.new_group(list(range(first, first + local_size)))
+        if first <= rank < first + local_size:
+            comm._LOCAL_PROCESS_GROUP = group
+
+
+def _leave_after(function: Callable[..., Any], args: tuple) -> Any:
+    try:
+        return function(*args)
+    finally:
+        dist.destroy_process_group()
+        comm._LOCAL_PROCESS_GROUP = None
+        comm._get_global_gloo_group.cache_clear()
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]

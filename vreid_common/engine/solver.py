@@ -1,0 +1,119 @@
+"""Optimizer and learning-rate schedule from FastReID's SOLVER keys."""
+
+import bisect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from fastreid.config import CfgNode
+from fastreid.solver.build import get_default_optimizer_params
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from vreid_common.errors import InputError
+
+__all__ = ["build_lr_scheduler", "build_optimizer", "clip_gradients"]
+
+
+def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
+    """An optimizer of torch.optim over the model's own parameters (B1), with FastReID's per-parameter learning rates and decays.
+
+    Parameters of equal settings share a group, so that an update is a few fused kernels and not one a parameter.
+
+    Raises:
+        InputError: ``SOLVER.OPT`` is not one of torch.optim (FastReID's own Lamb and Ranger do not run on torch 2), or
+            nothing is trainable.
+    """
+    optimizer_class = getattr(torch.optim, cfg.SOLVER.OPT, None)
+    if not (isinstance(optimizer_class, type) and issubclass(optimizer_class, Optimizer)):
+        raise InputError(f"SOLVER.OPT is {cfg.SOLVER.OPT!r}: use an optimizer of torch.optim, such as Adam, AdamW or SGD.")
+    groups: dict[tuple, dict[str, Any]] = {}
+    for single in get_default_optimizer_params(
+        model,
+        base_lr=cfg.SOLVER.BASE_LR,
+        weight_decay=cfg.SOLVER.WEIGHT_DECAY,
+        weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
+        bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
+        heads_lr_factor=cfg.SOLVER.HEADS_LR_FACTOR,
+        weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
+    ):
+        settings = {key: value for key, value in single.items() if key not in ("params", "freeze_status")}
+        group = groups.setdefault(tuple(settings.items()), {**settings, "params": []})
+        group["params"].extend(single["params"])
+    if not groups:
+        raise InputError(f"MODEL.META_ARCHITECTURE {cfg.MODEL.META_ARCHITECTURE} has no trainable parameter.")
+    arguments: dict[str, Any] = {}
+    if cfg.SOLVER.OPT == "SGD":
+        arguments = {"momentum": cfg.SOLVER.MOMENTUM, "nesterov": cfg.SOLVER.NESTEROV}
+    if cfg.SOLVER.OPT in ("SGD", "Adam", "AdamW"):
+        arguments["fused"] = True
+    return optimizer_class(list(groups.values()), **arguments)
+
+
+def clip_gradients(cfg: CfgNode, optimizer: Optimizer) -> None:
+    """Applies ``SOLVER.CLIP_GRADIENTS`` to every parameter by itself, as its comment in FastReID says (B18)."""
+    clip = cfg.SOLVER.CLIP_GRADIENTS
+    if not clip.ENABLED:
+        return
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if clip.CLIP_TYPE == "value":
+        nn.utils.clip_grad_value_(parameters, clip.CLIP_VALUE)
+    else:
+        for parameter in parameters:
+            nn.utils.clip_grad_norm_(parameter, clip.CLIP_VALUE, clip.NORM_TYPE)
+
+
+def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int) -> LambdaLR:
+    """Warm-up over ``WARMUP_ITERS`` iterations times a schedule over epochs; stepped once an iteration.
+
+    The schedule counts the run's own epochs, so STEPS [40, 90] drop after 40 and 90 epochs whatever the warm-up (B5).
+    ``DELAY_EPOCHS`` holds the base rate for so long; cosine annealing then falls over the epochs that are left.
+
+    Raises:
+        InputError: a warm-up as long as the run (A15), or an unknown ``SCHED`` or ``WARMUP_METHOD``.
+    """
+    solver = cfg.SOLVER
+    total = solver.MAX_EPOCH * iters_per_epoch
+    if solver.WARMUP_ITERS >= total:
+        raise InputError(
+            f"SOLVER.WARMUP_ITERS is {solver.WARMUP_ITERS}, but the run has only {total} iterations "
+            f"({solver.MAX_EPOCH} epochs of {iters_per_epoch}): lower it or raise SOLVER.MAX_EPOCH."
+        )
+    if solver.DELAY_EPOCHS >= solver.MAX_EPOCH:
+        raise InputError(f"SOLVER.DELAY_EPOCHS {solver.DELAY_EPOCHS} leaves nothing of SOLVER.MAX_EPOCH {solver.MAX_EPOCH}.")
+    warm_up = _warm_up(cfg)
+
+    def factor_of(base_lr: float) -> Callable[[int], float]:
+        schedule = _schedule(cfg, base_lr)
+        return lambda iteration: warm_up(iteration) * schedule(iteration // iters_per_epoch)
+
+    return LambdaLR(optimizer, [factor_of(group["lr"]) for group in optimizer.param_groups])
+
+
+def _warm_up(cfg: CfgNode) -> Callable[[int], float]:
+    length, start = cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.WARMUP_FACTOR
+    shapes: dict[str, Callable[[float], float]] = {
+        "constant": lambda done: start,
+        "linear": lambda done: start + (1 - start) * done,
+        "exp": lambda done: start ** (1 - done),
+    }
+    if cfg.SOLVER.WARMUP_METHOD not in shapes:
+        raise InputError(f"SOLVER.WARMUP_METHOD is {cfg.SOLVER.WARMUP_METHOD!r}: use one of {', '.join(shapes)}.")
+    shape = shapes[cfg.SOLVER.WARMUP_METHOD]
+    return lambda iteration: 1.0 if iteration >= length else shape(iteration / length)
+
+
+def _schedule(cfg: CfgNode, base_lr: float) -> Callable[[int], float]:
+    solver = cfg.SOLVER
+    if solver.SCHED == "MultiStepLR":
+        steps = sorted(solver.STEPS)
+        return lambda epoch: solver.GAMMA ** bisect.bisect_right(steps, epoch)
+    if solver.SCHED == "CosineAnnealingLR":
+        floor = solver.ETA_MIN_LR / base_lr
+        length = solver.MAX_EPOCH - solver.DELAY_EPOCHS
+        return lambda epoch: floor + (1 - floor) * (1 + math.cos(math.pi * max(epoch - solver.DELAY_EPOCHS, 0) / length)) / 2
+    if solver.SCHED == "ExponentialLR":
+        return lambda epoch: solver.GAMMA ** max(epoch - solver.DELAY_EPOCHS, 0)
+    raise InputError(f"SOLVER.SCHED is {solver.SCHED!r}: use MultiStepLR, CosineAnnealingLR or ExponentialLR.")
