@@ -1,0 +1,8 @@
+"""Training and evaluation: ``main()`` is a project's whole ``train_net.py``, ``Trainer`` what it runs."""
+
+from vreid_common.engine.checkpoint import Checkpointer
+from vreid_common.engine.launch import launch
+from vreid_common.engine.main import load_config, main
+from vreid_common.engine.trainer import Trainer
+
+__all__ = ["Checkpointer", "Trainer", "launch", "load_config", "main"]

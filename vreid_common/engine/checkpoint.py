@@ -1,7 +1,6 @@
 """Checkpoints: written atomically, read without unpickling code, refused when they do not fit the model."""
 
 import logging
-import os
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -15,20 +14,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from vreid_common.errors import InputError
+from vreid_common.files import write_atomically
 
-__all__ = ["Checkpointer", "load_checkpoint_file", "write_atomically"]
+__all__ = ["Checkpointer", "load_checkpoint_file"]
 
 logger = logging.getLogger(__name__)
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Calls ``write(temporary_path)`` and renames the result to ``path``: a reader sees the old file or the whole new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Checkpointer(FastReIDCheckpointer):

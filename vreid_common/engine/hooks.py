@@ -152,14 +152,15 @@ class CheckpointHook(HookBase):
     def after_epoch(self) -> None:
         trainer = self.trainer
         final = trainer.epoch + 1 == trainer.max_epoch
+        done = (trainer.epoch + 1) * trainer.iters_per_epoch
         metric = trainer.latest_metric()
         if metric is not None and metric > trainer.best_metric:
             trainer.best_metric = metric
-            trainer.save_checkpoint("model_best", epochs_done=trainer.epoch + 1)
+            trainer.save_checkpoint("model_best", done)
         if final:
-            trainer.save_checkpoint("model_final", epochs_done=trainer.epoch + 1)
+            trainer.save_checkpoint("model_final", done)
         elif (trainer.epoch + 1) % self._period == 0:
-            trainer.save_checkpoint(f"model_{trainer.epoch:04d}", epochs_done=trainer.epoch + 1)
+            trainer.save_checkpoint(f"model_{trainer.epoch:04d}", done)
 
 
 class WriterHook(HookBase):

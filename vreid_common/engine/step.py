@@ -80,6 +80,10 @@ class TrainStep:
         if len(self._losses) >= REPORT_PERIOD:
             self.report()
 
+    def start_clock(self) -> None:
+        """Leaves the time since the last report, spent on evaluation and checkpoints, out of the next one's rate."""
+        self._reported_at = time.perf_counter()
+
     def report(self) -> None:
         """Writes the mean losses since the last report to FastReID's event storage; every process has to call it."""
         if not self._losses:

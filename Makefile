@@ -1,0 +1,38 @@
+# make demo · make test · make lint · make bench: each sets up what it needs in .venv and installs nothing twice.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# A changed list of versions or packages sets up again; nothing else does.
+READY := $(VENV)/.ready
+THREADS ?= 2
+
+.PHONY: setup demo test lint bench clean
+
+setup: $(READY)
+
+$(READY): requirements.txt setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@# FastReID pins torch 1.13.1, which no resolver accepts beside torch 2.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps fastreid==1.4.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
+
+demo: $(READY)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python projects/WCVL/train_net.py \
+		--config-file projects/WCVL/configs/Demo/wcvl_r18.yml OUTPUT_DIR logs/demo
+
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(THREADS) --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	@for file in benchmarks/[a-z]*.py; do [ $$file = benchmarks/harness.py ] || $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) logs

@@ -1,0 +1,270 @@
+"""The command line of every project's ``train_net.py``."""
+
+import argparse
+import difflib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from fastreid.config import CfgNode, get_cfg
+from fastreid.utils import comm
+
+from vreid_common.config import add_vreid_config
+from vreid_common.engine.checkpoint import Checkpointer
+from vreid_common.engine.checks import check_config, place_on_device
+from vreid_common.engine.interrupt import Interrupted
+from vreid_common.engine.launch import launch, started_by_torchrun
+from vreid_common.engine.progress import ConsoleHandler
+from vreid_common.engine.seeding import use_repeatable_kernels
+from vreid_common.engine.trainer import Trainer, to_memory_format, write_results
+from vreid_common.errors import InputError
+
+__all__ = ["build_parser", "load_config", "main"]
+
+logger = logging.getLogger(__name__)
+
+AddConfig = Callable[[CfgNode], Any]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """FastReID's arguments; ``--num-gpus`` counts processes where there is no GPU."""
+    parser = argparse.ArgumentParser(description="Train or evaluate a vehicle re-identification model.")
+    parser.add_argument("--config-file", default="", metavar="FILE", help="configuration (YAML)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS, or what OUTPUT_DIR holds")
+    parser.add_argument("--num-gpus", type=int, default=1, metavar="N", help="GPUs (on a CPU: processes) on this machine")
+    parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines that take part")
+    parser.add_argument("--machine-rank", type=int, default=0, metavar="N", help="this machine's number, from 0")
+    parser.add_argument("--dist-url", default="auto", metavar="URL", help="tcp://host:port of machine 0 (auto: this machine)")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that override the configuration")
+    return parser
+
+
+def main(
+    add_config: AddConfig | None = None, trainer: type[Trainer] = Trainer, argv: Sequence[str] | None = None
+) -> dict[str, Any] | None:
+    """Runs the command line of a project: reads the configuration, starts the processes, trains or evaluates.
+
+    Args:
+        add_config: adds the project's keys to FastReID's and vreid_common's.
+        trainer: the project's trainer.
+        argv: arguments; None takes the process's own.
+
+    Returns:
+        Results by test set, in percent; None where child processes ran (they are in OUTPUT_DIR/results.json).
+
+    Bad input ends the process with status 2 and one sentence; an interrupted run with 130 and the way to go on.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        cfg = load_config(add_config, args.config_file, args.opts)
+        place_on_device(cfg)
+        device = "cuda" if cfg.MODEL.DEVICE.startswith("cuda") else "cpu"
+        return launch(
+            _run_in_process,
+            args.num_gpus,
+            args.num_machines,
+            args.machine_rank,
+            args.dist_url,
+            args=(args, add_config, trainer),
+            device=device,
+        )
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except torch.multiprocessing.ProcessExitedException as error:
+        raise SystemExit(error.exit_code) from None
+
+
+def load_config(add_config: AddConfig | None, config_file: str, opts: Sequence[str] = ()) -> CfgNode:
+    """FastReID's defaults, vreid_common's and the project's keys, then the file, then ``KEY VALUE`` pairs.
+
+    Raises:
+        InputError: a missing or malformed file, an unknown key (with the nearest known one), or a value of the wrong type.
+    """
+    cfg = add_vreid_config(get_cfg())
+    if add_config is not None:
+        add_config(cfg)
+    if config_file:
+        if not Path(config_file).is_file():
+            raise InputError(f"--config-file {config_file} does not exist.")
+        try:
+            cfg.merge_from_file(config_file)
+        except (KeyError, ValueError, AssertionError, FileNotFoundError, yaml.YAMLError) as error:
+            raise InputError(f"{config_file}: {_explain(error, cfg)}") from error
+    opts = list(opts)
+    if len(opts) % 2:
+        raise InputError(f"Options come as KEY VALUE pairs, but {opts[-1]!r} has no partner in: {' '.join(opts)}")
+    try:
+        cfg.merge_from_list(opts)
+    except (KeyError, ValueError, AssertionError) as error:
+        raise InputError(f"Command line: {_explain(error, cfg)}") from error
+    return cfg
+
+
+def _explain(error: Exception, cfg: CfgNode) -> str:
+    message = str(error.args[0] if error.args else error).strip().replace("\n", " ")
+    if "Non-existent" not in message:
+        return message
+    unknown = message.rsplit(" ", 1)[-1]
+    near = difflib.get_close_matches(unknown, list(_keys(cfg)), n=1)
+    return f"unknown key {unknown}" + (f"; did you mean {near[0]}?" if near else ".")
+
+
+def _keys(cfg: CfgNode, prefix: str = "") -> list[str]:
+    keys = []
+    for name, value in cfg.items():
+        keys += _keys(value, f"{prefix}{name}.") if isinstance(value, CfgNode) else [prefix + name]
+    return keys
+
+
+def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
+    """What every process of the run does. A child of ``launch`` must not raise InputError: its parent would print a traceback."""
+    in_child = comm.get_world_size() > 1
+    try:
+        return _run(args, add_config, trainer)
+    except InputError as error:
+        if not in_child:
+            raise
+        if not comm.is_main_process():
+            time.sleep(1)  # most errors meet every process: the first one's exit ends the others before they repeat it
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(2) from None
+    except Interrupted as stop:
+        if comm.is_main_process():
+            logger.info("%s", stop)
+        raise SystemExit(130) from None
+
+
+def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
+    _share_cores(args.num_gpus)
+    cfg = load_config(add_config, args.config_file, args.opts)
+    moved = place_on_device(cfg)
+    stages = trainer.stages(cfg)
+    results: dict[str, Any] = {}
+    for stage in stages[-1:] if args.eval_only else stages:
+        _set_up_logging(stage.OUTPUT_DIR)
+        if moved and comm.is_main_process():
+            logger.info(moved)
+        _say_how_it_was_started(stage)
+        check_config(stage)
+        use_repeatable_kernels(stage)
+        if args.resume and stage is not stages[-1] and _is_finished(stage):
+            logger.info("The run in %s is finished and is not repeated.", stage.OUTPUT_DIR)
+            continue
+        results = _evaluate(stage, trainer) if args.eval_only else _train(stage, trainer, resume=args.resume)
+        if comm.is_main_process() and stage.OUTPUT_DIR != cfg.OUTPUT_DIR:
+            # The command's own folder always has the results of its last stage.
+            write_results(cfg, json.loads((Path(stage.OUTPUT_DIR) / "results.json").read_text()))
+    if comm.is_main_process():
+        logger.info("Checkpoints, metrics.json, results.json and log.txt are in %s.", stages[-1].OUTPUT_DIR)
+    return results
+
+
+def _train(cfg: CfgNode, trainer: type[Trainer], resume: bool) -> dict[str, Any]:
+    started = time.monotonic()
+    run = trainer(cfg)
+    _save_config(run.cfg)
+    run.resume_or_load(resume=resume)
+    results = run.train()
+    if comm.is_main_process():
+        extra = {"iterations": run.max_iter, "seconds": round(time.monotonic() - started, 1)}
+        write_results(cfg, {**_results_file(cfg, results), **extra})
+    return results
+
+
+def _is_finished(cfg: CfgNode) -> bool:
+    folder = Path(cfg.OUTPUT_DIR)
+    return (folder / "model_final.pth").is_file() and (folder / "results.json").is_file()
+
+
+def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
+    cfg.defrost()
+    checkpointer = Checkpointer(torch.nn.Identity(), cfg.OUTPUT_DIR)
+    weights = cfg.MODEL.WEIGHTS or (checkpointer.get_checkpoint_file() if checkpointer.has_checkpoint() else "")
+    if not weights:
+        raise InputError(f"--eval-only needs MODEL.WEIGHTS: {cfg.OUTPUT_DIR} holds no checkpoint either.")
+    cfg.MODEL.WEIGHTS = weights
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    model = to_memory_format(cfg, trainer.build_model(cfg))
+    Checkpointer(model).load(weights, checkpointables=[], strict=True)
+    results = trainer.test_all(cfg, model)
+    if comm.is_main_process() and cfg.OUTPUT_DIR:
+        write_results(cfg, _results_file(cfg, results))
+    return results
+
+
+def _results_file(cfg: CfgNode, results: dict[str, Any]) -> dict[str, Any]:
+    names = ("torch", "torchvision", "numpy", "fastreid", "vreid")
+    versions = {name: importlib.metadata.version(name) for name in names if _installed(name)}
+    return {
+        "dataset": results,
+        "protocol": cfg.TEST.PROTOCOL,
+        "checkpoint": cfg.MODEL.WEIGHTS or str(Path(cfg.OUTPUT_DIR) / "model_final.pth"),
+        "seed": cfg.SEED,
+        "versions": {**versions, "python": platform.python_version()},
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _share_cores(processes: int) -> None:
+    """Divides the cores between the processes of this machine: with more threads than cores, training is ten times slower."""
+    if started_by_torchrun():
+        processes = int(os.environ["LOCAL_WORLD_SIZE"])
+    if "OMP_NUM_THREADS" not in os.environ or started_by_torchrun():
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
+
+
+def _save_config(cfg: CfgNode) -> None:
+    if comm.is_main_process():
+        (Path(cfg.OUTPUT_DIR) / "config.yaml").write_text(cfg.dump())
+
+
+def _say_how_it_was_started(cfg: CfgNode) -> None:
+    if comm.is_main_process():
+        logger.debug("Command: %s", " ".join(sys.argv))
+        logger.debug("Configuration:\n%s", cfg)
+        cuda = torch.version.cuda if torch.cuda.is_available() else "none"
+        logger.info("Python %s, torch %s, CUDA %s.", platform.python_version(), torch.__version__, cuda)
+
+
+def _set_up_logging(output_dir: str) -> None:
+    """INFO to the console (main process), everything to OUTPUT_DIR/log.txt (log.txt.rank1, ... in the others)."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if getattr(handler, "_vreid", False):
+            root.removeHandler(handler)
+            handler.close()
+    handlers: list[logging.Handler] = []
+    if comm.is_main_process():
+        handlers.append(ConsoleHandler(logging.INFO))
+        handlers[0].setFormatter(logging.Formatter("[%(asctime)s] %(message)s", datefmt="%H:%M:%S"))
+    if output_dir:
+        folder = Path(output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        suffix = "" if comm.is_main_process() else f".rank{comm.get_rank()}"
+        handlers.append(logging.FileHandler(folder / f"log.txt{suffix}"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+    for handler in handlers:
+        handler._vreid = True
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    for name in ("vreid_common", "fastreid"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+        logging.getLogger(name).handlers.clear()

@@ -1,0 +1,328 @@
+"""The training loop that every project's ``train_net.py`` runs."""
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastreid.config import CfgNode
+from fastreid.engine import DefaultTrainer
+from fastreid.engine.train_loop import HookBase, TrainerBase
+from fastreid.evaluation import DatasetEvaluator
+from fastreid.utils import comm
+from fastreid.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
+
+from vreid_common.data import DevicePrefetcher, TrainLoader, build_test_loader, build_train_loader
+from vreid_common.engine import hooks
+from vreid_common.engine.checkpoint import Checkpointer
+from vreid_common.engine.interrupt import Interrupted, StopRequest, listen_for_interrupts
+from vreid_common.engine.progress import ProgressPrinter
+from vreid_common.engine.seeding import seed_everything, seed_of_run
+from vreid_common.engine.solver import build_lr_scheduler, build_optimizer
+from vreid_common.engine.step import REPORT_PERIOD, TrainStep, autocast_dtype
+from vreid_common.errors import InputError
+from vreid_common.files import write_atomically
+from vreid_common.evaluation import VehicleEvaluator, inference_on_dataset
+
+__all__ = ["Trainer"]
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer(DefaultTrainer):
+    """FastReID's ``DefaultTrainer``, right on today's PyTorch: CPU and CUDA, one process and several, exact to resume.
+
+    A project subclasses it and overrides the class methods it needs, as with ``DefaultTrainer``: ``build_model``, ``build_optimizer``
+    (returns the optimizer alone), ``build_evaluator``, ``stages``; or ``run_step`` for another kind of training.
+
+    Args:
+        cfg: a frozen or open configuration with vreid_common's keys.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        TrainerBase.__init__(self)
+        cfg = cfg.clone()
+        cfg.defrost()
+        cfg.SEED = self.seed = seed_of_run(cfg)
+        # The same initial weights in every process; DistributedDataParallel would otherwise copy the first one's.
+        seed_everything(self.seed)
+        self.loader = self.build_train_loader(cfg)
+        self.cfg = cfg = self.auto_scale_hyperparams(cfg, self.loader.num_classes)
+        model = to_memory_format(cfg, self.build_model(cfg))
+        self.device = torch.device(cfg.MODEL.DEVICE)
+        optimizer = self.build_optimizer(cfg, model)
+        self.iters_per_epoch = len(self.loader)
+        self.max_epoch = cfg.SOLVER.MAX_EPOCH
+        self.max_iter = self.max_epoch * self.iters_per_epoch
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer, self.iters_per_epoch)
+        self._trainer = TrainStep(_distributed(model), optimizer, cfg, self.device)
+        self.checkpointer = Checkpointer(
+            model,
+            cfg.OUTPUT_DIR,
+            save_to_disk=comm.is_main_process(),
+            optimizer=optimizer,
+            scheduler=self.scheduler,
+            **({"grad_scaler": self.grad_scaler} if self.grad_scaler else {}),
+        )
+        self.start_iter = 0
+        self.best_metric = -1.0
+        self._results: dict[str, Any] = {}
+        self._evaluated_at = -1
+        self._batches: Iterator[dict] = iter(())
+        self.register_hooks(self.build_hooks())
+
+    # -- what a project overrides ------------------------------------------------------------------------------
+
+    @classmethod
+    def stages(cls, cfg: CfgNode) -> list[CfgNode]:
+        """The runs, each with its own OUTPUT_DIR, that one command consists of; one by default."""
+        return [cfg]
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> TrainLoader:
+        return build_train_loader(cfg)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> tuple[DataLoader, int]:
+        return build_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> Optimizer:
+        return build_optimizer(cfg, model)
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int) -> LRScheduler:
+        return build_lr_scheduler(cfg, optimizer, iters_per_epoch)
+
+    @classmethod
+    def build_evaluator(
+        cls, cfg: CfgNode, dataset_name: str, output_dir: str | None = None
+    ) -> tuple[DataLoader, DatasetEvaluator]:
+        loader, num_query = cls.build_test_loader(cfg, dataset_name)
+        return loader, VehicleEvaluator(cfg, num_query, output_dir)
+
+    def build_hooks(self) -> list[HookBase]:
+        cfg, model = self.cfg, self.checkpointer.model
+        evaluation = hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate)
+        built: list[HookBase] = [hooks.LRScheduler(), hooks.BatchNormSync(model)]
+        if cfg.MODEL.FREEZE_LAYERS and cfg.SOLVER.FREEZE_ITERS > 0:
+            built.append(hooks.FreezeHook(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS))
+        if cfg.TEST.PRECISE_BN.ENABLED:
+            built.append(hooks.PreciseBN(model, self._all_batches, cfg.TEST.PRECISE_BN.NUM_ITER, evaluation.due))
+        built += [evaluation, hooks.CheckpointHook(cfg.SOLVER.CHECKPOINT_PERIOD)]
+        return built
+
+    def build_writers(self) -> list[EventWriter]:
+        return [
+            ProgressPrinter(self.start_iter, self.max_iter, self.iters_per_epoch),
+            JSONWriter(str(Path(self.cfg.OUTPUT_DIR) / "metrics.json")),
+            TensorboardXWriter(self.cfg.OUTPUT_DIR),
+        ]
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Continues from the last checkpoint of OUTPUT_DIR where there is one and ``resume``; else loads MODEL.WEIGHTS.
+
+        Raises:
+            InputError: the checkpoint was made with another number of iterations an epoch.
+        """
+        checkpoint = self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+        if not (resume and self.checkpointer.has_checkpoint()):
+            _drop_lines_after(Path(self.cfg.OUTPUT_DIR) / "metrics.json", 0)
+            return
+        path = self.checkpointer.get_checkpoint_file()
+        if checkpoint.get("iters_per_epoch", self.iters_per_epoch) != self.iters_per_epoch:
+            raise InputError(
+                f"{path} was made with {checkpoint['iters_per_epoch']} iterations an epoch and this configuration has "
+                f"{self.iters_per_epoch}: resume with the same data and SOLVER.IMS_PER_BATCH, or start in another OUTPUT_DIR."
+            )
+        self.start_iter = checkpoint.get("iteration", (checkpoint.get("epoch", -1) + 1) * self.iters_per_epoch)
+        self.best_metric = checkpoint.get("best_metric", -1.0)
+        self.seed = checkpoint.get("seed", self.seed)
+        _drop_lines_after(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
+        logger.info("Resuming at epoch %d, iteration %d.", self.start_iter // self.iters_per_epoch + 1, self.start_iter + 1)
+
+    def train(self) -> dict[str, Any]:
+        """Trains to ``SOLVER.MAX_EPOCH`` and returns the last evaluation's results, by test set (main process).
+
+        Raises:
+            Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
+        """
+        if self.start_iter >= self.max_iter:
+            logger.info("The run in %s is finished: %d epochs.", self.cfg.OUTPUT_DIR, self.max_epoch)
+            self._evaluate()
+            return self._results
+        # Made here and not in build_hooks, which runs before it is known where a resumed run starts.
+        if comm.is_main_process():
+            self.register_hooks([hooks.WriterHook(self.build_writers(), REPORT_PERIOD)])
+        logger.info(
+            "Training %s from epoch %d to %d: %d iterations an epoch, batches of %d, on %s.",
+            self.cfg.MODEL.META_ARCHITECTURE, self.start_iter // self.iters_per_epoch + 1, self.max_epoch,
+            self.iters_per_epoch, self.cfg.SOLVER.IMS_PER_BATCH, _describe(self.device),
+        )  # fmt: skip
+        self.checkpointer.model.train()
+        self.iter = self.start_iter
+        with EventStorage(self.start_iter) as self.storage, listen_for_interrupts() as stop:
+            self.before_train()
+            try:
+                for self.epoch in range(self.start_iter // self.iters_per_epoch, self.max_epoch):
+                    self._run_epoch(stop)
+            finally:
+                self.after_train()
+        return self._results
+
+    def _run_epoch(self, stop: StopRequest) -> None:
+        self.before_epoch()
+        self._trainer.start_clock()
+        first = self.iter - self.epoch * self.iters_per_epoch
+        batches = self.loader.epoch(self.epoch, start_batch=first)
+        self._batches = iter(DevicePrefetcher(batches, self.device, memory_format=memory_format(self.cfg)))
+        for _ in range(first, self.iters_per_epoch):
+            seed_everything(self.seed, self.iter, comm.get_rank())
+            self.before_step()
+            self.run_step()
+            self.after_step()
+            self.iter += 1
+            alone_or_together = comm.get_world_size() == 1 or self.iter % REPORT_PERIOD == 0
+            if alone_or_together and stop.agreed(self.device):
+                self._stop()
+        self.storage.iter = self.iter - 1
+        self._trainer.report()
+        self.after_epoch()
+        if stop.agreed(self.device):
+            self._stop()
+
+    def run_step(self) -> None:
+        """One update from the next batch; override it to train in another way."""
+        self._trainer.run(*self.next_batch())
+
+    def next_batch(self) -> tuple[dict, float]:
+        """The next batch, on the device, and the seconds that it was waited for."""
+        started = time.perf_counter()
+        batch = next(self._batches)
+        return batch, time.perf_counter() - started
+
+    @property
+    def after_backward(self) -> list:
+        """Functions called between backward and update, for hooks that change gradients."""
+        return self._trainer.after_backward
+
+    def _all_batches(self) -> Iterator[dict]:
+        for epoch in range(self.max_epoch):
+            yield from self.loader.epoch(epoch)
+
+    # -- state and results -------------------------------------------------------------------------------------
+
+    def save_checkpoint(self, name: str, iterations_done: int) -> None:
+        self.checkpointer.save(
+            name,
+            epoch=iterations_done // self.iters_per_epoch - 1,
+            iteration=iterations_done,
+            iters_per_epoch=self.iters_per_epoch,
+            metric=self.latest_metric(),
+            best_metric=self.best_metric,
+            seed=self.seed,
+        )
+
+    def _stop(self) -> None:
+        self.save_checkpoint("model_interrupted", self.iter)
+        comm.synchronize()
+        raise Interrupted(
+            f"Stopped after {self.iter} of {self.max_iter} iterations; saved in {self.cfg.OUTPUT_DIR}. "
+            "The same command with --resume goes on from here."
+        )
+
+    def latest_metric(self) -> float | None:
+        """FastReID's ``metric`` of the first test set, where it was evaluated with the present weights."""
+        if self._evaluated_at != self.iter or not self._results:
+            return None
+        return self._results[self.cfg.DATASETS.TESTS[0]].get("metric")
+
+    def _evaluate(self) -> dict[str, Any]:
+        self._results = self.test_all(self.cfg, self.checkpointer.model)
+        self._evaluated_at = getattr(self, "iter", self.start_iter)
+        return next(iter(self._results.values())) if len(self._results) == 1 else self._results
+
+    @classmethod
+    def test(cls, cfg: CfgNode, model: nn.Module) -> dict[str, Any]:
+        """FastReID's ``test``: results of the one test set, or a dict of them by name."""
+        results = cls.test_all(cfg, model)
+        return next(iter(results.values())) if len(results) == 1 else results
+
+    @classmethod
+    def test_all(cls, cfg: CfgNode, model: nn.Module) -> dict[str, Any]:
+        """Evaluates ``model`` on every set of DATASETS.TESTS: {set: {metric: percent}}, empty dicts off the main process."""
+        results: dict[str, Any] = OrderedDict()
+        device = torch.device(cfg.MODEL.DEVICE)
+        for name in cfg.DATASETS.TESTS:
+            loader, evaluator = cls.build_evaluator(cfg, name)
+            results[name] = inference_on_dataset(
+                model,
+                DevicePrefetcher(loader, device, memory_format=memory_format(cfg)),
+                evaluator,
+                flip=cfg.TEST.FLIP.ENABLED,
+                amp_dtype=autocast_dtype(cfg),
+            )
+        return results
+
+
+def memory_format(cfg: CfgNode) -> torch.memory_format:
+    """Of images and convolutions, from ``MODEL.CHANNELS_LAST``."""
+    choice = cfg.MODEL.CHANNELS_LAST
+    if choice not in ("auto", "on", "off"):
+        raise InputError(f"MODEL.CHANNELS_LAST is {choice!r}: use auto, on or off.")
+    on = choice == "on" or (choice == "auto" and cfg.MODEL.DEVICE.startswith("cuda"))
+    return torch.channels_last if on else torch.contiguous_format
+
+
+def to_memory_format(cfg: CfgNode, model: nn.Module) -> nn.Module:
+    return model.to(memory_format=memory_format(cfg))
+
+
+def write_results(cfg: CfgNode, content: dict[str, Any]) -> None:
+    """Writes OUTPUT_DIR/results.json."""
+    path = Path(cfg.OUTPUT_DIR) / "results.json"
+    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(content, indent=1) + "\n"))
+
+
+def _distributed(model: nn.Module) -> nn.Module:
+    """DistributedDataParallel for CPU and CUDA, where a loss may leave parameters unused (A9)."""
+    if comm.get_world_size() == 1:
+        return model
+    on_gpu = next(model.parameters()).is_cuda
+    return DistributedDataParallel(
+        model,
+        device_ids=[comm.get_local_rank()] if on_gpu else None,
+        broadcast_buffers=False,  # every process keeps the statistics of its own images; BatchNormSync averages them
+        find_unused_parameters=True,
+    )
+
+
+def _drop_lines_after(path: Path, iteration: int) -> None:
+    """Removes what a killed run logged beyond its last checkpoint; the resumed run logs it again."""
+    if not path.exists() or not comm.is_main_process():
+        return
+    kept = []
+    for line in path.read_text().splitlines(keepends=True):
+        try:
+            if json.loads(line)["iteration"] < iteration:
+                kept.append(line)
+        except (json.JSONDecodeError, KeyError):
+            continue  # the last line of a killed run may be half written
+    write_atomically(path, lambda temporary: temporary.write_text("".join(kept)))
+
+
+def _describe(device: torch.device) -> str:
+    processes = comm.get_world_size()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({torch.get_num_threads()} threads)"
+    return name if processes == 1 else f"{processes} processes, each on {name}"
