@@ -1,6 +1,16 @@
 """The registries that a project adds its parts to, beside FastReID's own (META_ARCH_REGISTRY, REID_HEADS_REGISTRY, DATASET_REGISTRY, ...)."""
 
-from fastreid.utils.registry import Registry
+from fastreid.utils.registry import Registry as _Registry
+
+
+class Registry(_Registry):
+    """FastReID's registry that can also say what it holds."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The registered names, in alphabetical order."""
+        return tuple(sorted(self._obj_map))
+
 
 LOSS_REGISTRY = Registry("LOSS")
 LOSS_REGISTRY.__doc__ = """Losses by the name that ``cfg.MODEL.LOSSES.NAME`` lists. Called as ``cls(cfg)``; the module's

@@ -1,0 +1,21 @@
+"""VehicleEvaluator with the class separability criterion (Eq. 6) beside every feature's metrics."""
+
+from vreid_common.evaluation import VehicleEvaluator
+from vreid_common.structures import FeatureSet
+from wcvl.csc import class_separability
+
+__all__ = ["WCVLEvaluator"]
+
+
+class WCVLEvaluator(VehicleEvaluator):
+    """Adds ``CSC``, ``trace Sb`` and ``trace Sw`` (Table VII) over all test images, query and gallery; none of them is a percentage."""
+
+    def extra_metrics(self, name: str, query: FeatureSet, gallery: FeatureSet) -> dict[str, float]:
+        """
+        Args:
+            name: the feature's name in the model's output.
+            query: features as the model returned them.
+            gallery: the same of the gallery.
+        """
+        separability = class_separability((query.features, gallery.features), (query.pids, gallery.pids))
+        return {"CSC": separability.csc, "trace Sb": separability.between, "trace Sw": separability.within}
