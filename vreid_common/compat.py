@@ -1,13 +1,14 @@
 """The only place that patches FastReID 1.4.0; every function below names the fault of docs/fastreid.md that it cures.
 
-``apply()`` runs when vreid_common is imported. It sets the few names that FastReID needs in order to be imported at all, imports it,
-and rebinds the few of its globals that make a plain FastReID script wrong. What needs more than a rebinding (the training
-loop, evaluation, loaders, checkpoints) is an override in this package and leaves FastReID as it is.
+``apply()`` runs when vreid_common is imported. It sets the few names without which FastReID cannot be imported, imports it, and
+rebinds the few of its globals that make a plain FastReID script wrong. What needs more than a rebinding (the training loop,
+evaluation, loaders, checkpoints) is an override in this package and leaves FastReID as it is.
 """
 
 import collections
 import collections.abc
 import functools
+import importlib
 import importlib.util
 import sys
 import types
@@ -134,7 +135,8 @@ def _train_the_parameters() -> None:
 
 def _weigh_hard_examples_stably() -> None:
     """B10: the soft triplet took its maximum over all pairs, so the negatives' weights underflowed to nothing."""
-    from fastreid.modeling.losses import triplet_loss
+    # The package's attribute of this name is the function, not the module.
+    triplet_loss = importlib.import_module("fastreid.modeling.losses.triplet_loss")
 
     def softmax_weights(dist: Any, mask: Any) -> Any:
         weights = dist.masked_fill(mask == 0, -float("inf")).softmax(dim=1)
@@ -144,7 +146,7 @@ def _weigh_hard_examples_stably() -> None:
 
 
 def _keep_teachers_in_eval_mode() -> None:
-    """B16: distillation teachers ran in train mode. The EMA copy of the student stays so: its BN statistics are never updated."""
+    """B16: distillation teachers ran in train mode. The EMA copy stays so: nothing updates its BN statistics."""
     from fastreid.modeling.meta_arch.distiller import Distiller
 
     def train(self: Distiller, mode: bool = True) -> Distiller:

@@ -4,7 +4,7 @@ import logging
 import pickle
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpointer(FastReIDCheckpointer):
-    """FastReID's checkpointer with its files and names, safe against kills (atomic), code in files and wrong models (A11, B16)."""
+    """FastReID's checkpointer, with its file names: atomic, and safe against code in files and wrong models (A11, B16)."""
 
     def save(self, name: str, **extra: Any) -> None:
         if not self.save_dir or not self.save_to_disk:
@@ -142,7 +142,7 @@ def _numpy_globals() -> list[Any]:
 class _ArrayUnpickler(pickle.Unpickler):
     """Reads containers, numbers, strings and NumPy arrays; everything else a pickle may name is refused."""
 
-    _ALLOWED = {
+    _ALLOWED: ClassVar[dict[tuple[str, str], Any]] = {
         ("collections", "OrderedDict"): OrderedDict,
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,

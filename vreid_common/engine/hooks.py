@@ -35,7 +35,7 @@ class LRScheduler(HookBase):
 
 
 class FreezeHook(HookBase):
-    """Keeps the children of the model named in ``MODEL.FREEZE_LAYERS`` as they are for the first ``SOLVER.FREEZE_ITERS`` iterations.
+    """Keeps the parts of the model in ``MODEL.FREEZE_LAYERS`` as they are for the first ``SOLVER.FREEZE_ITERS`` iterations.
 
     Their gradients are dropped before the update and their BN layers put to eval mode before every step, so neither an
     evaluation nor a resumed run lets them go early (B6).
@@ -62,11 +62,8 @@ class FreezeHook(HookBase):
             for module in self._modules:
                 module.train(not frozen)
         if frozen != self._frozen:
-            logger.info(
-                "%s for %d iterations.",
-                "Freezing layers" if frozen else "Training the frozen layers too after",
-                self._iterations,
-            )
+            change = f"Freezing the first {self._iterations} iterations of" if frozen else "Training again"
+            logger.info("%s: %d frozen parts.", change, len(self._modules))
         self._frozen = frozen
 
     def _drop_gradients(self) -> None:
@@ -79,7 +76,7 @@ class FreezeHook(HookBase):
 class BatchNormSync(HookBase):
     """Averages the running statistics of BN over the processes at the end of every epoch (B4).
 
-    Each process has seen its own images only; without this, every process evaluates another model and only the first one's is saved.
+    Each process has seen its own images only; without this, every process evaluates another model and only one is saved.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -141,7 +138,7 @@ class EvalHook(HookBase):
 
 
 class CheckpointHook(HookBase):
-    """Writes ``model_0019.pth`` every ``period`` epochs, ``model_best.pth`` at every better evaluation, ``model_final.pth`` at the end.
+    """Writes model_0019.pth every ``period`` epochs, model_best.pth at a better evaluation and model_final.pth at the end.
 
     The best metric so far is part of the checkpoint, so a resumed run does not call a worse model the best (B17).
     """

@@ -128,7 +128,7 @@ def _keys(cfg: CfgNode, prefix: str = "") -> list[str]:
 
 
 def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
-    """What every process of the run does. A child of ``launch`` must not raise InputError: its parent would print a traceback."""
+    """What every process does; a child of ``launch`` prints its InputError itself, as its parent would print a traceback."""
     in_child = comm.get_world_size() > 1
     try:
         return _run(args, add_config, trainer)

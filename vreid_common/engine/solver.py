@@ -18,7 +18,7 @@ __all__ = ["build_lr_scheduler", "build_optimizer", "clip_gradients"]
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
-    """An optimizer of torch.optim over the model's own parameters (B1), with FastReID's per-parameter learning rates and decays.
+    """An optimizer of torch.optim over the model's own parameters (B1), with FastReID's learning rates and decays for each.
 
     Parameters of equal settings share a group, so that an update is a few fused kernels and not one a parameter.
 
@@ -76,7 +76,7 @@ def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int)
     """
     solver = cfg.SOLVER
     total = solver.MAX_EPOCH * iters_per_epoch
-    if solver.WARMUP_ITERS >= total:
+    if total <= solver.WARMUP_ITERS:
         raise InputError(
             f"SOLVER.WARMUP_ITERS is {solver.WARMUP_ITERS}, but the run has only {total} iterations "
             f"({solver.MAX_EPOCH} epochs of {iters_per_epoch}): lower it or raise SOLVER.MAX_EPOCH."

@@ -30,8 +30,8 @@ from vreid_common.engine.seeding import seed_everything, seed_of_run
 from vreid_common.engine.solver import build_lr_scheduler, build_optimizer
 from vreid_common.engine.step import REPORT_PERIOD, TrainStep, autocast_dtype
 from vreid_common.errors import InputError
-from vreid_common.files import write_atomically
 from vreid_common.evaluation import VehicleEvaluator, inference_on_dataset
+from vreid_common.files import write_atomically
 
 __all__ = ["Trainer"]
 
@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 class Trainer(DefaultTrainer):
     """FastReID's ``DefaultTrainer``, right on today's PyTorch: CPU and CUDA, one process and several, exact to resume.
 
-    A project subclasses it and overrides the class methods it needs, as with ``DefaultTrainer``: ``build_model``, ``build_optimizer``
-    (returns the optimizer alone), ``build_evaluator``, ``stages``; or ``run_step`` for another kind of training.
+    A project subclasses it and overrides what it needs, as with ``DefaultTrainer``: ``build_model``, ``build_optimizer``, which
+    returns the optimizer alone, ``build_evaluator``, ``stages``; or ``run_step`` for another kind of training.
 
     Args:
         cfg: a frozen or open configuration with vreid_common's keys.
@@ -175,7 +175,8 @@ class Trainer(DefaultTrainer):
         with EventStorage(self.start_iter) as self.storage, listen_for_interrupts() as stop:
             self.before_train()
             try:
-                for self.epoch in range(self.start_iter // self.iters_per_epoch, self.max_epoch):
+                for epoch in range(self.start_iter // self.iters_per_epoch, self.max_epoch):
+                    self.epoch = epoch
                     self._run_epoch(stop)
             finally:
                 self.after_train()
