@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from vreid_common.engine import load_config
 from vreid_common.errors import InputError
-
 from wcvl.config import add_wcvl_config
 from wcvl.cost import describe, measure
 from wcvl.meta_arch import WCVL

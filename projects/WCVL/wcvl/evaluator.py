@@ -8,7 +8,7 @@ __all__ = ["WCVLEvaluator"]
 
 
 class WCVLEvaluator(VehicleEvaluator):
-    """Adds ``CSC``, ``trace Sb`` and ``trace Sw`` (Table VII) over all test images, query and gallery; none of them is a percentage."""
+    """Adds ``CSC``, ``trace Sb`` and ``trace Sw`` (Table VII) over all test images, query and gallery; none is a percentage."""
 
     def extra_metrics(self, name: str, query: FeatureSet, gallery: FeatureSet) -> dict[str, float]:
         """

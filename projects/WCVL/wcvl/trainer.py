@@ -32,8 +32,8 @@ class WCVLTrainer(Trainer):
     def stages(cls, cfg: CfgNode) -> list[CfgNode]:
         """First the main module in OUTPUT_DIR/main, then the cross-view module in OUTPUT_DIR/wcvl.
 
-        It is one run in OUTPUT_DIR when a checkpoint is given (WCVL.MAIN.WEIGHTS, or MODEL.WEIGHTS for both modules), end-to-end,
-        or when the meta-architecture is not WCVL.
+        It is one run in OUTPUT_DIR when a checkpoint is given (WCVL.MAIN.WEIGHTS, or MODEL.WEIGHTS for both modules),
+        end-to-end, or when the meta-architecture is not WCVL.
         """
         if cfg.MODEL.META_ARCHITECTURE != "WCVL" or cfg.WCVL.END_TO_END:
             return [cfg]
