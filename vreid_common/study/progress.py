@@ -21,7 +21,8 @@ class ProgressView:
     """Counts ended runs out of ``total``; on a terminal the bar also shows where each running one is."""
 
     def __init__(self, total: int) -> None:
-        self._bar = tqdm(total=total, unit="run", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        layout = "{n_fmt}/{total_fmt} runs |{bar:20}| {elapsed}{postfix}"
+        self._bar = tqdm(total=total, bar_format=layout, disable=not sys.stderr.isatty(), dynamic_ncols=True)
         self._total = total
         self._ended = 0
         self._drawn = 0.0
