@@ -1,0 +1,84 @@
+"""A data set of a few dozen 32×32 images in which every identity has its own colours, and a configuration that trains on it."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastreid.config import CfgNode
+from PIL import Image
+
+from vreid_common.config import get_vreid_cfg
+
+
+@pytest.fixture(scope="session")
+def vehicles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """vehicles.csv: 6 training identities with 5 images, 4 test identities with one query and two gallery images."""
+    folder = tmp_path_factory.mktemp("vehicles")
+    random = np.random.default_rng(0)
+    rows = []
+
+    def draw(identity: int, camera: int, split: str, number: int) -> None:
+        colours = np.random.default_rng(identity).integers(0, 256, (4, 4, 3))
+        pixels = np.kron(colours, np.ones((8, 8, 1))) + random.normal(0, 20, (32, 32, 3))
+        name = f"{identity}_{camera}_{number}.png"
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name)
+        rows.append([name, identity, camera, split])
+
+    for identity in range(6):
+        for number in range(5):
+            draw(identity, number % 3, "train", number)
+    for identity in range(6, 10):
+        draw(identity, 0, "query", 0)
+        draw(identity, 1, "gallery", 1)
+        draw(identity, 2, "gallery", 2)
+    with (folder / "vehicles.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["path", "vehicle_id", "camera_id", "split"], *rows])
+    return folder / "vehicles.csv"
+
+
+TINY = """
+MODEL:
+  DEVICE: cpu
+  BACKBONE: {DEPTH: 18x, FEAT_DIM: 512}
+  HEADS: {WITH_BNNECK: true}
+  LOSSES: {NAME: [CrossEntropyLoss, TripletLoss], TRI: {HARD_MINING: true}}
+INPUT:
+  SIZE_TRAIN: [32, 32]
+  SIZE_TEST: [32, 32]
+  FLIP: {ENABLED: true}
+DATASETS: {NAMES: [CSVVehicles], TESTS: [CSVVehicles]}
+DATALOADER: {SAMPLER_TRAIN: NaiveIdentitySampler, NUM_INSTANCE: 2, NUM_WORKERS: 0}
+SOLVER:
+  MAX_EPOCH: 2
+  IMS_PER_BATCH: 8
+  WARMUP_ITERS: 2
+  STEPS: [1]
+  CHECKPOINT_PERIOD: 1
+TEST: {IMS_PER_BATCH: 8, EVAL_PERIOD: 0, NUM_WORKERS: 0}
+"""
+
+
+@pytest.fixture
+def config_file(vehicles: Path, tmp_path: Path) -> Path:
+    """TINY with the data set filled in and OUTPUT_DIR in the test's own folder."""
+    path = tmp_path / "tiny.yml"
+    path.write_text(
+        f"{TINY}\nOUTPUT_DIR: {tmp_path / 'out'}\n".replace("DATASETS: {", f"DATASETS: {{CSV: {{FILE: {vehicles}}}, ")
+    )
+    return path
+
+
+@pytest.fixture
+def tiny(config_file: Path) -> Callable[..., CfgNode]:
+    """``tiny("SOLVER.MAX_EPOCH", 3)``: the configuration with overrides."""
+
+    def build(*opts: object) -> CfgNode:
+        cfg = get_vreid_cfg()
+        cfg.merge_from_file(str(config_file))
+        cfg.merge_from_list(list(opts))
+        Path(cfg.OUTPUT_DIR).mkdir(exist_ok=True, parents=True)
+        return cfg
+
+    return build

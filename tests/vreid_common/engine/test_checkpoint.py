@@ -1,0 +1,115 @@
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fastreid.config import CfgNode
+from fastreid.modeling import build_model
+from safetensors.torch import save_file
+
+from vreid_common.engine import Checkpointer
+from vreid_common.engine.checkpoint import load_checkpoint_file
+from vreid_common.errors import InputError
+
+
+def model_of(cfg: CfgNode, classes: int = 5, depth: str = "18x") -> torch.nn.Module:
+    cfg.MODEL.HEADS.NUM_CLASSES = classes
+    cfg.MODEL.BACKBONE.DEPTH = depth
+    return build_model(cfg)
+
+
+@pytest.mark.parametrize("kind", ["pth", "numpy pth", "pkl", "safetensors", "module. prefix", "bare state dict"])
+def test_a11_files_of_every_kind_load_into_the_same_weights(kind: str, tiny: Callable[..., CfgNode], tmp_path: Path):
+    source, target = model_of(tiny()), model_of(tiny())
+    state = source.state_dict()
+    path = tmp_path / ("m.safetensors" if kind == "safetensors" else "m.pkl" if kind == "pkl" else "m.pth")
+    arrays = {key: value.numpy() for key, value in state.items()}
+    if kind == "pkl":
+        path.write_bytes(pickle.dumps({"model": arrays}))
+    elif kind == "numpy pth":
+        torch.save({"model": arrays}, path)
+    elif kind == "safetensors":
+        save_file(state, path)
+    elif kind == "module. prefix":
+        torch.save({"model": {f"module.{key}": value for key, value in state.items()}}, path)
+    else:
+        torch.save(state if kind == "bare state dict" else {"model": state}, path)
+    Checkpointer(target).load(str(path), strict=True)
+    for key, value in target.state_dict().items():
+        torch.testing.assert_close(value, state[key], rtol=0, atol=0)
+
+
+class Payload:
+    def __reduce__(self):
+        return os.system, ("echo run > /dev/null",)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "pkl"])
+def test_code_in_a_checkpoint_is_refused(suffix: str, tmp_path: Path):
+    path = tmp_path / f"evil.{suffix}"
+    if suffix == "pkl":
+        path.write_bytes(pickle.dumps({"model": Payload()}))
+    else:
+        torch.save({"model": Payload()}, path)
+    with pytest.raises(InputError, match=rf"evil.{suffix} cannot be read as a checkpoint of tensors"):
+        load_checkpoint_file(str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_damaged_files_are_named(content: bytes, tmp_path: Path):
+    path = tmp_path / "broken.pth"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="broken.pth cannot be read"):
+        load_checkpoint_file(str(path))
+
+
+def test_missing_file_is_named(tiny: Callable[..., CfgNode]):
+    with pytest.raises(InputError, match="nowhere.pth does not exist"):
+        Checkpointer(model_of(tiny())).load("nowhere.pth")
+
+
+def test_b16_a_checkpoint_of_another_depth_is_refused_with_its_first_key(tiny: Callable[..., CfgNode], tmp_path: Path):
+    torch.save({"model": model_of(tiny()).state_dict()}, tmp_path / "r18.pth")
+    with pytest.raises(InputError, match=r"r18.pth was made for another model: it lacks \d+ .* first backbone.layer1.2"):
+        Checkpointer(model_of(tiny(), depth="34x")).load(str(tmp_path / "r18.pth"))
+
+
+def test_b16_another_shape_is_refused_with_its_key(tiny: Callable[..., CfgNode], tmp_path: Path):
+    state = model_of(tiny()).state_dict()
+    state["backbone.conv1.weight"] = torch.zeros(64, 1, 7, 7)
+    torch.save({"model": state}, tmp_path / "grey.pth")
+    with pytest.raises(InputError, match=r"backbone.conv1.weight has shape \(64, 1, 7, 7\) there and \(64, 3, 7, 7\)"):
+        Checkpointer(model_of(tiny())).load(str(tmp_path / "grey.pth"))
+
+
+def test_a_classifier_of_other_identities_is_left_out(tiny: Callable[..., CfgNode], tmp_path: Path):
+    torch.save({"model": model_of(tiny(), classes=9).state_dict()}, tmp_path / "nine.pth")
+    model = model_of(tiny(), classes=5)
+    own = model.heads.weight.detach().clone()
+    Checkpointer(model).load(str(tmp_path / "nine.pth"), strict=True)
+    torch.testing.assert_close(model.heads.weight.detach(), own)
+
+
+def test_saving_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    checkpointer = Checkpointer(torch.nn.Linear(2, 2), str(tmp_path))
+    checkpointer.save("model_0000", iteration=1)
+    whole = (tmp_path / "model_0000.pth").read_bytes()
+
+    def killed_half_way(data: dict, path: Path) -> None:
+        Path(path).write_bytes(whole[:10])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", killed_half_way)
+    with pytest.raises(KeyboardInterrupt):
+        checkpointer.save("model_0000", iteration=2)
+    assert (tmp_path / "model_0000.pth").read_bytes() == whole
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last_checkpoint", "model_0000.pth"]
+
+
+def test_extra_state_comes_back(tmp_path: Path):
+    checkpointer = Checkpointer(torch.nn.Linear(2, 2), str(tmp_path))
+    checkpointer.save("model_0003", iteration=7, best_metric=1.5)
+    assert np.isclose(checkpointer.resume_or_load("", resume=True)["best_metric"], 1.5)

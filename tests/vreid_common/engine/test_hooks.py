@@ -1,0 +1,51 @@
+import types
+from collections.abc import Callable
+
+import pytest
+import torch
+from fastreid.config import CfgNode
+from torch import nn
+
+from vreid_common.engine import Trainer
+from vreid_common.engine.hooks import EvalHook, FreezeHook
+from vreid_common.errors import InputError
+
+
+def frozen_state(model: nn.Module) -> dict:
+    return {key: value.clone() for key, value in model.backbone.state_dict().items()}
+
+
+def test_b6_frozen_layers_stay_as_they_are_through_an_evaluation_and_then_train(tiny: Callable[..., CfgNode]):
+    iterations = Trainer(tiny()).iters_per_epoch
+    freeze = ("MODEL.FREEZE_LAYERS", ["backbone"], "SOLVER.FREEZE_ITERS", iterations + 1)
+    trainer = Trainer(tiny("TEST.EVAL_PERIOD", 1, "SOLVER.MAX_EPOCH", 2, *freeze))
+    model = trainer.model
+    before, states = frozen_state(model), []
+    step = trainer._trainer.run
+
+    def run_and_look(*args) -> None:
+        step(*args)
+        states.append(frozen_state(model))
+
+    trainer._trainer.run = run_and_look
+    trainer.train()
+    for state in states[: iterations + 1]:  # one step beyond the evaluation at the end of the first epoch
+        assert all(torch.equal(state[key], value) for key, value in before.items())
+    assert not torch.equal(states[iterations + 1]["conv1.weight"], before["conv1.weight"])
+    assert not torch.equal(states[iterations + 1]["bn1.running_mean"], before["bn1.running_mean"])
+
+
+def test_unknown_frozen_layer_is_refused_by_name():
+    model = nn.ModuleDict({"backbone": nn.Linear(1, 1), "heads": nn.Linear(1, 1)})
+    with pytest.raises(InputError, match="MODEL.FREEZE_LAYERS names 'backbones', but the model's parts are backbone, heads"):
+        FreezeHook(model, ["backbones"], 1)
+
+
+@pytest.mark.parametrize(
+    ("period", "epochs", "evaluated"),
+    [(0, 3, [2]), (-1, 3, [2]), (1, 3, [0, 1, 2]), (2, 5, [1, 3, 4]), (2, 4, [1, 3])],
+)
+def test_a13_b17_evaluation_is_periodic_and_always_last(period: int, epochs: int, evaluated: list[int]):
+    hook = EvalHook(period, dict)
+    hook.trainer = types.SimpleNamespace(max_epoch=epochs)
+    assert [epoch for epoch in range(epochs) if hook.due(epoch)] == evaluated

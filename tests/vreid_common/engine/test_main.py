@@ -1,0 +1,104 @@
+"""The command line, mostly as somebody uses it wrongly: one sentence, status 2, and nothing left behind."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from vreid_common.engine import load_config, main
+from vreid_common.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def refused(capsys: pytest.CaptureFixture, *arguments: object) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(argv=[str(argument) for argument in arguments])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ")
+    assert "\n" not in error
+    return error
+
+
+def test_missing_config_file(capsys: pytest.CaptureFixture):
+    assert "nowhere.yml does not exist" in refused(capsys, "--config-file", "nowhere.yml")
+
+
+def test_unknown_key_names_the_nearest(config_file: Path, capsys: pytest.CaptureFixture):
+    said = refused(capsys, "--config-file", config_file, "SOLVER.BASE_LRR", 1)
+    assert "unknown key SOLVER.BASE_LRR; did you mean SOLVER.BASE_LR?" in said
+
+
+def test_unknown_key_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture):
+    path = tmp_path / "c.yml"
+    path.write_text("SOLVER: {BASE_LRR: 1.0}")
+    assert "c.yml: unknown key SOLVER.BASE_LRR" in refused(capsys, "--config-file", path)
+
+
+def test_malformed_yaml(tmp_path: Path, capsys: pytest.CaptureFixture):
+    path = tmp_path / "c.yml"
+    path.write_text("SOLVER: {BASE_LR: [")
+    assert "c.yml" in refused(capsys, "--config-file", path)
+
+
+def test_wrong_type(config_file: Path, capsys: pytest.CaptureFixture):
+    assert "SOLVER.MAX_EPOCH" in refused(capsys, "--config-file", config_file, "SOLVER.MAX_EPOCH", "many")
+
+
+def test_key_without_value(config_file: Path, capsys: pytest.CaptureFixture):
+    assert "'SOLVER.MAX_EPOCH' has no partner" in refused(capsys, "--config-file", config_file, "SOLVER.MAX_EPOCH")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["MODEL.META_ARCHITECTURE", "MoCo"], "MoCo mislabels its queue"),
+        (["MODEL.META_ARCHITECTURE", "Baselin"], "use one of"),
+        (["SOLVER.AMP.ENABLED", "True", "SOLVER.AMP.DTYPE", "float16"], "float16 needs CUDA"),
+        (["SOLVER.AMP.ENABLED", "True", "SOLVER.AMP.DTYPE", "half"], "SOLVER.AMP.DTYPE is 'half'"),
+        (["SOLVER.MAX_EPOCH", "0"], "SOLVER.MAX_EPOCH is 0"),
+        (["SOLVER.CHECKPOINT_PERIOD", "0"], "SOLVER.CHECKPOINT_PERIOD is 0"),
+        (["DATASETS.NAMES", "()"], "DATASETS.NAMES is empty"),
+        (["MODEL.CHANNELS_LAST", "yes"], "MODEL.CHANNELS_LAST is 'yes'"),
+        (["MODEL.WEIGHTS", "gone.pth"], "gone.pth does not exist"),
+        (["SOLVER.OPT", "Lamb"], "SOLVER.OPT is 'Lamb'"),
+        (["SOLVER.WARMUP_ITERS", "1000"], "SOLVER.WARMUP_ITERS is 1000"),
+        (["DATASETS.NAMES", "('VeRy776',)"], "VeRy776"),
+        (["TEST.PROTOCOL", "Guess"], "TEST.PROTOCOL"),
+    ],
+)
+def test_configurations_that_cannot_work(options: list[str], said: str, config_file: Path, capsys: pytest.CaptureFixture):
+    assert said in refused(capsys, "--config-file", config_file, *options)
+
+
+def test_eval_only_without_weights(config_file: Path, capsys: pytest.CaptureFixture):
+    assert "--eval-only needs MODEL.WEIGHTS" in refused(capsys, "--config-file", config_file, "--eval-only")
+
+
+def test_cuda_that_is_not_there_falls_back_and_says_so(config_file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    main(argv=["--config-file", str(config_file), "MODEL.DEVICE", "cuda", "SOLVER.MAX_EPOCH", "1", "SOLVER.STEPS", "[]"])
+    log = (config_file.parent / "out" / "log.txt").read_text()
+    assert "MODEL.DEVICE cuda is not there: running on the CPU." in log
+
+
+def test_load_config_reads_base_files(tmp_path: Path, config_file: Path):
+    child = tmp_path / "child.yml"
+    child.write_text(f"_BASE_: {config_file.name}\nSOLVER: {{MAX_EPOCH: 7}}\n")
+    cfg = load_config(None, str(child), ["SEED", "5"])
+    assert (cfg.SOLVER.MAX_EPOCH, cfg.SOLVER.IMS_PER_BATCH, cfg.SEED) == (7, 8, 5)
+
+
+def test_missing_base_file_is_named(tmp_path: Path):
+    child = tmp_path / "child.yml"
+    child.write_text("_BASE_: gone.yml\n")
+    with pytest.raises(InputError, match="gone.yml"):
+        load_config(None, str(child))
