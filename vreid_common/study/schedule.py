@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from vreid_common.errors import InputError
 from vreid_common.study.plan import Run, with_ancestors
 from vreid_common.study.process import RunProcess, checkpoint_of, recorded_command
@@ -40,8 +42,6 @@ class Resources:
     @classmethod
     def of_this_machine(cls, jobs: int | None = None, threads: int | None = None) -> Resources:
         """One run a GPU, or without GPUs one run for every two cores; the cores are divided among the runs."""
-        import torch  # not at the top: `--check` and `--dry-run` have no use for it
-
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
         gpus = tuple(names) if torch.cuda.is_available() else ()
