@@ -63,7 +63,7 @@ def _count_by_sorting(row: np.ndarray, columns: np.ndarray, distances: np.ndarra
     ordered = np.sort(row)
     counts = np.searchsorted(ordered, distances, side="left")
     ties = np.searchsorted(ordered, distances, side="right") - counts
-    for value in np.unique(distances[ties > 1]):
+    for value in set(distances[ties > 1].tolist()):
         same = distances == value
         counts[same] += np.searchsorted(np.flatnonzero(row == value), columns[same])
     return counts

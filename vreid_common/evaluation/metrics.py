@@ -19,7 +19,7 @@ from vreid_common.structures import DistanceRows, as_distance_rows
 
 __all__ = [
     "Distance",
-    "Labels",
+    "LabelArray",
     "Normalizer",
     "QueryMetrics",
     "RankingMetrics",
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Distance = DistanceRows | Tensor | np.ndarray
-Labels = Tensor | np.ndarray | Sequence[int]
+LabelArray = Tensor | np.ndarray | Sequence[int]
 SameCamera = Literal["exclude", "keep"]
 Normalizer = Literal["all", "min", "hits"]
 
@@ -104,10 +104,10 @@ class QueryMetrics:
 
 def evaluate_ranking(
     distance: Distance,
-    query_pids: Labels,
-    gallery_pids: Labels,
-    query_camids: Labels | None = None,
-    gallery_camids: Labels | None = None,
+    query_pids: LabelArray,
+    gallery_pids: LabelArray,
+    query_camids: LabelArray | None = None,
+    gallery_camids: LabelArray | None = None,
     *,
     same_camera: SameCamera = "exclude",
     top_k: int | None = None,
@@ -153,10 +153,10 @@ def evaluate_ranking(
 
 def evaluate_queries(
     distance: Distance,
-    query_pids: Labels,
-    gallery_pids: Labels,
-    query_camids: Labels | None = None,
-    gallery_camids: Labels | None = None,
+    query_pids: LabelArray,
+    gallery_pids: LabelArray,
+    query_camids: LabelArray | None = None,
+    gallery_camids: LabelArray | None = None,
     *,
     same_camera: SameCamera = "exclude",
     top_k: int | None = None,
@@ -222,7 +222,7 @@ def _block_metrics(ranks: BlockRanks, keep: np.ndarray, top_k: int | None, norma
     return QueryMetrics(ap, inp, first_hit, matches)
 
 
-def check_labels(distance: DistanceRows, query: Labels, gallery: Labels, name: str) -> tuple[np.ndarray, np.ndarray]:
+def check_labels(distance: DistanceRows, query: LabelArray, gallery: LabelArray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The labels of both sides as (Q,) and (G,) int64.
 
     Raises:
@@ -241,7 +241,7 @@ def check_labels(distance: DistanceRows, query: Labels, gallery: Labels, name: s
 
 
 def camera_rule(
-    distance: DistanceRows, query_camids: Labels | None, gallery_camids: Labels | None, same_camera: SameCamera
+    distance: DistanceRows, query_camids: LabelArray | None, gallery_camids: LabelArray | None, same_camera: SameCamera
 ) -> MatchRule:
     """The rule that ``same_camera`` names.
 

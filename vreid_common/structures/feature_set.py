@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vreid_common.errors import InputError
+from vreid_common.files import write_atomically
 from vreid_common.structures.item import UNKNOWN
 
 __all__ = ["FeatureSet"]
@@ -39,7 +41,8 @@ class FeatureSet:
         paths: the N image files ("" where not known).
 
     Raises:
-        ValueError: a shape, dtype or length does not fit, or a feature is not finite.
+        ValueError: a shape, dtype or length does not fit.
+        InputError: a feature is not finite.
     """
 
     features: Tensor
@@ -67,7 +70,7 @@ class FeatureSet:
             if not finite.all():
                 row = int((~finite).nonzero()[0])
                 path = f" ({self.paths[row]})" if self.paths[row] else ""
-                raise ValueError(f"The feature in row {row}{path} is not finite, one of {int((~finite).sum())} of {len(self)}.")
+                raise InputError(f"The feature in row {row}{path} is not finite, one of {int((~finite).sum())} of {len(self)}.")
 
     @classmethod
     def create(
@@ -90,12 +93,15 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(self.features)
 
-    def select(self, indices: Tensor | np.ndarray | Sequence[int]) -> FeatureSet:
-        """The images at ``indices`` (K,), in that order, or those where a boolean mask (N,) is true.
+    def select(self, indices: Tensor | np.ndarray | Sequence[int] | slice) -> FeatureSet:
+        """The images at ``indices`` (K,), in that order, or those where a boolean mask (N,) is true. A slice copies nothing.
 
         Raises:
             IndexError: an index is outside [0, N).
         """
+        if isinstance(indices, slice):
+            labels = (getattr(self, name)[indices] for name in _LABELS)
+            return FeatureSet(self.features[indices], *labels, paths=self.paths[indices])
         index = torch.as_tensor(indices).cpu()
         index = index.nonzero().flatten() if index.dtype == torch.bool else index.to(torch.int64)
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < len(self):
@@ -112,36 +118,35 @@ class FeatureSet:
         Both carry one random mark, so that a pair of which only one file was replaced is found out by ``load``.
         """
         tensors, listing = _file_pair(path)
-        tensors.parent.mkdir(parents=True, exist_ok=True)
         mark = uuid.uuid4().hex
         content = {"features": self.features.cpu().contiguous(), **{name: getattr(self, name).contiguous() for name in _LABELS}}
         text = json.dumps({"format": _FORMAT, "mark": mark, "shape": list(self.features.shape), "paths": self.paths})
-        _write(tensors, lambda temporary: save_file(content, temporary, metadata={"format": _FORMAT, "mark": mark}))
-        _write(listing, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        tensors.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(tensors, lambda temporary: save_file(content, temporary, metadata={"format": _FORMAT, "mark": mark}))
+        write_atomically(listing, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: str | torch.device = "cpu") -> FeatureSet:
         """Reads what ``save(path)`` wrote, with the features on ``device``.
 
         Raises:
-            FileNotFoundError: one of the two files is not there.
-            ValueError: a file is damaged, of another kind, or the two are not from one ``save``.
+            InputError: one of the two files is not there, damaged or of another kind, or they are not from one ``save``.
         """
         tensors, listing = _file_pair(path)
         for file in (tensors, listing):
             if not file.is_file():
-                raise FileNotFoundError(f"{file} is missing: a feature set is {tensors.name} and {listing.name} together.")
+                raise InputError(f"{file} is missing: a feature set is {tensors.name} and {listing.name} together.")
         try:
             record = json.loads(listing.read_text(encoding="utf-8"))
             with safe_open(tensors, framework="pt") as content:
                 mark = (content.metadata() or {}).get("mark")
                 values = {name: content.get_tensor(name) for name in ("features", *_LABELS)}
         except (SafetensorError, ValueError) as error:
-            raise ValueError(f"{tensors} and {listing.name} are not a feature set: {error}.") from error
+            raise InputError(f"{tensors} and {listing.name} are not a feature set: {error}.") from error
         if not isinstance(record, dict) or record.get("format") != _FORMAT:
-            raise ValueError(f"{listing} is not the list of a feature set (format {_FORMAT}).")
+            raise InputError(f"{listing} is not the list of a feature set (format {_FORMAT}).")
         if record.get("mark") != mark:
-            raise ValueError(f"{tensors} and {listing.name} were not written together: extract the features again.")
+            raise InputError(f"{tensors} and {listing.name} were not written together: extract the features again.")
         return cls(values["features"].to(device), *(values[name] for name in _LABELS), paths=tuple(record["paths"]))
 
 
@@ -149,12 +154,3 @@ def _file_pair(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
     return stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["UNKNOWN", "VIEWS", "VehicleImage"]
+__all__ = ["DOMAINS", "UNKNOWN", "VIEWS", "VehicleImage"]
 
 UNKNOWN = -1
 """Value of a track, view, camera or domain that the data set's labels do not give."""
 
 VIEWS = ("front", "rear", "side")
 """The view bins; ``view_id`` is an index into them."""
+
+DOMAINS = ("real", "synthetic")
+"""Where an image comes from; ``domain`` is an index into them."""
 
 
 class VehicleImage(NamedTuple):

@@ -1,0 +1,158 @@
+"""The evaluator that FastReID's training and testing call."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastreid.config import CfgNode
+from fastreid.evaluation import DatasetEvaluator
+from torch import Tensor
+
+from vreid_common.config import get_vreid_cfg
+from vreid_common.errors import InputError
+from vreid_common.evaluation import protocols as _protocols  # noqa: F401 - registers them
+from vreid_common.evaluation.collector import FeatureCollector
+from vreid_common.evaluation.gather import tell_all
+from vreid_common.evaluation.metrics import RankingMetrics
+from vreid_common.evaluation.protocols import Protocol, ProtocolResult
+from vreid_common.evaluation.table import metrics_table
+from vreid_common.registry import PROTOCOL_REGISTRY
+from vreid_common.structures import METRICS, FeatureRows, FeatureSet
+
+__all__ = ["VehicleEvaluator"]
+
+logger = logging.getLogger(__name__)
+
+_FPRS = (1e-4, 1e-3, 1e-2)
+
+
+class VehicleEvaluator(DatasetEvaluator):
+    """Ranks the gallery for every query and measures the ranking, under the protocol that the config names.
+
+    It takes the place of FastReID's ``ReidEvaluator`` in ``build_evaluator``, with FastReID's or our loaders, on any number of
+    processes. A project adds metrics of its own by overriding ``extra_metrics``.
+
+    Args:
+        cfg: the config; one of plain FastReID without vreid_common's keys gets their defaults.
+        num_query: how many images of the test set, its first ones, are queries.
+        output_dir: where to save the features, as ``<feature>_query`` and ``<feature>_gallery``; None saves nothing.
+
+    Attributes:
+        feature_sets: feature name → (query, gallery), after ``evaluate`` on the main process.
+        rankings: feature name → ranking metrics with the whole CMC, likewise.
+
+    Raises:
+        InputError: the config asks for something that is not there.
+    """
+
+    def __init__(self, cfg: CfgNode, num_query: int, output_dir: str | os.PathLike[str] | None = None) -> None:
+        test = _test_options(cfg)
+        for key in ("AQE", "RERANK"):
+            if test[key].ENABLED:
+                raise InputError(f"TEST.{key}.ENABLED is True, but vreid_common has no re-ranking yet: set it to False.")
+        if test.METRIC not in METRICS:
+            raise InputError(f"TEST.METRIC is {test.METRIC!r}: use one of {', '.join(METRICS)}.")
+        if test.PROTOCOL not in PROTOCOL_REGISTRY.names:
+            raise InputError(f"TEST.PROTOCOL is {test.PROTOCOL!r}: use one of {', '.join(PROTOCOL_REGISTRY.names)}.")
+        if test.MAX_RANK < 1:
+            raise InputError(f"TEST.MAX_RANK is {test.MAX_RANK}: use 1 or more.")
+        fprs = _FPRS if test.ROC.ENABLED else ()
+        self.protocol: Protocol = PROTOCOL_REGISTRY.get(test.PROTOCOL)(test.MAX_RANK, test.VIEWS, fprs)
+        self.metric: str = test.METRIC
+        self._num_query = num_query
+        self._output_dir = None if output_dir is None else Path(output_dir)
+        self.reset()
+
+    def reset(self) -> None:
+        self._collector = FeatureCollector()
+        self.feature_sets: dict[str, tuple[FeatureSet, FeatureSet]] = {}
+        self.rankings: dict[str, RankingMetrics] = {}
+
+    def process(self, inputs: Mapping[str, Any], outputs: Tensor | Mapping[str, Tensor]) -> None:
+        """Takes a batch with its features: a (B, D) Tensor, or name → (B, D), of any float type on any device."""
+        self._collector.add(inputs, outputs)
+
+    def evaluate(self) -> OrderedDict[str, float]:
+        """Metric → percent on the main process, an empty dict on the others; all processes have to call it.
+
+        The first feature's metrics have plain names, those of a further one are prefixed with its name and a slash.
+
+        Raises:
+            InputError: on every process, if images are missing or double, features are not finite, or the protocol cannot
+                be applied to the labels.
+        """
+        failure = None
+        results: OrderedDict[str, float] = OrderedDict()
+        try:
+            results = self._measure()
+        except Exception as error:
+            failure = str(error)
+            raise
+        finally:
+            # The others wait for the main process here, and end with it.
+            main_failure = tell_all(failure)
+        if main_failure is not None:
+            raise InputError(main_failure)
+        return results
+
+    def extra_metrics(self, name: str, query: FeatureSet, gallery: FeatureSet) -> dict[str, float]:
+        """Further metrics of feature ``name``, in the unit in which they are printed. A subclass's business; none here."""
+        return {}
+
+    def _measure(self) -> OrderedDict[str, float]:
+        device = self._collector.device
+        results: OrderedDict[str, float] = OrderedDict()
+        rows: dict[str, dict[str, float]] = {}
+        for name, images in self._collector.gather().items():
+            query, gallery = self._split(images)
+            distance = FeatureRows(query.features.to(device), gallery.features.to(device), self.metric)
+            found = self.protocol(query, gallery, distance)
+            self.feature_sets[name], self.rankings[name] = (query, gallery), found.ranking
+            if not rows:
+                self._log_protocol(found)
+            metrics = {key: 100 * value for key, value in found.metrics.items()} | self.extra_metrics(name, query, gallery)
+            results.update(metrics if not rows else {f"{name}/{key}": value for key, value in metrics.items()})
+            rows[f"{name} ({images.features.shape[1]}-d)"] = metrics
+        if rows:
+            # "metric" only serves FastReID to choose the best checkpoint.
+            shown = [key for key in next(iter(rows.values())) if key != "metric"]
+            logger.info("\n%s", metrics_table(rows, shown, corner="feature"))
+            self._save()
+        return results
+
+    def _split(self, images: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
+        if not 0 < self._num_query < len(images):
+            raise InputError(
+                f"The test set has {len(images)} images of which {self._num_query} are queries: it needs queries and a gallery."
+            )
+        return images.select(slice(0, self._num_query)), images.select(slice(self._num_query, None))
+
+    def _log_protocol(self, found: ProtocolResult) -> None:
+        ranking = found.ranking
+        logger.info(
+            "Protocol: %s (%s). Metric %s, no re-ranking. %s queries, %s of them left out for want of a match; gallery of %s.",
+            self.protocol.title,
+            self.protocol.description,
+            self.metric,
+            f"{ranking.num_queries:,}",
+            f"{ranking.num_queries - ranking.num_valid_queries:,}",
+            f"{found.num_gallery:,}",
+        )
+
+    def _save(self) -> None:
+        if self._output_dir is not None:
+            for name, (query, gallery) in self.feature_sets.items():
+                query.save(self._output_dir / f"{name}_query")
+                gallery.save(self._output_dir / f"{name}_gallery")
+
+
+def _test_options(cfg: CfgNode) -> CfgNode:
+    """``cfg.TEST`` with the default of every key of vreid_common's that it lacks."""
+    options = get_vreid_cfg().TEST
+    options.update(cfg.TEST)
+    return options
