@@ -1,0 +1,137 @@
+"""Data sets and loaders from the configuration."""
+
+import difflib
+import logging
+
+import torch
+from fastreid.config import CfgNode
+from fastreid.data.datasets import DATASET_REGISTRY
+from fastreid.data.datasets.bases import ImageDataset
+from fastreid.utils import comm
+
+from vreid_common.data.dataset import ItemDataset
+from vreid_common.data.datasets import DatasetError, data_root
+from vreid_common.data.loader import TestLoader, TrainLoader
+from vreid_common.data.samplers import build_sampler
+from vreid_common.data.seeding import local_seed
+from vreid_common.data.transforms import build_transforms, decode_size
+from vreid_common.errors import InputError
+from vreid_common.structures import VehicleImage
+
+__all__ = ["build_dataset", "build_test_loader", "build_train_dataset", "build_train_loader", "dataset_class"]
+
+_logger = logging.getLogger(__name__)
+
+# FastReID's VehicleID splits its test list at random: with this seed always in the same way, whatever cfg.SEED is.
+_SPLIT_SEED = 0
+
+
+def dataset_class(name: str) -> type[ImageDataset]:
+    """The data set registered with FastReID's ``DATASET_REGISTRY`` under a name.
+
+    Raises:
+        DatasetError: there is none; the message lists names like it.
+    """
+    names = sorted(DATASET_REGISTRY._obj_map)  # FastReID's registry has no other way to list its names
+    if name in names:
+        return DATASET_REGISTRY.get(name)
+    similar = {other.lower(): other for other in names}
+    near = [similar[match] for match in difflib.get_close_matches(name.lower(), similar, cutoff=0.5)]
+    raise DatasetError(f"There is no data set {name!r}; {'did you mean' if near else 'there are'} {', '.join(near or names)}.")
+
+
+def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageDataset:
+    """A registered data set, FastReID's own too, with ``VehicleImage`` items.
+
+    Args:
+        cfg: configuration; ``cfg.DATASETS.COMBINEALL`` adds the test images to the training images.
+        name: registered name.
+        root: data root; ``FASTREID_DATASETS`` if not given.
+
+    Returns:
+        The data set; ``train``, ``query`` and ``gallery`` are lists. The same lists in every process and every run.
+
+    Raises:
+        DatasetError: there is no such data set, or it cannot be read.
+    """
+    cls = dataset_class(name)
+    root = root or data_root()
+    kwargs = cls.from_config(cfg) if hasattr(cls, "from_config") else {}
+    with local_seed(_SPLIT_SEED):
+        try:
+            dataset = cls(root=root, combineall=cfg.DATASETS.COMBINEALL, **kwargs)
+            splits = {split: [_lifted(item) for item in getattr(dataset, split)] for split in ("train", "query", "gallery")}
+        except (OSError, RuntimeError) as error:  # what FastReID's own data sets raise
+            raise DatasetError(
+                f"Cannot read the data set {name}: {error}; set FASTREID_DATASETS (now {root}) to the folder that holds it."
+            ) from error
+    for split, items in splits.items():
+        if cls.__module__.startswith("fastreid."):
+            # They list folders in the order of the file system, which differs from machine to machine.
+            items.sort(key=lambda item: item.path)
+        setattr(dataset, f"_{split}", items)
+    return dataset
+
+
+def build_train_dataset(cfg: CfgNode) -> ItemDataset:
+    """The training images of all ``cfg.DATASETS.NAMES``, with training transforms.
+
+    Raises:
+        DatasetError: one of them cannot be read or has no training images.
+    """
+    items: list[VehicleImage] = []
+    for name in cfg.DATASETS.NAMES:
+        dataset = build_dataset(cfg, name)
+        if not dataset.train:
+            raise DatasetError(f"The data set {name} of DATASETS.NAMES has no training images.")
+        if comm.is_main_process():
+            dataset.show_train()
+        items.extend(dataset.train)
+    if not items:
+        raise DatasetError("DATASETS.NAMES is empty: name a data set to train on.")
+    return ItemDataset(items, build_transforms(cfg, is_train=True), relabel=True, decode_size=decode_size(cfg, is_train=True))
+
+
+def build_train_loader(cfg: CfgNode, dataset: ItemDataset | None = None) -> TrainLoader:
+    """This process's loader of the training images, by default those of ``build_train_dataset``.
+
+    Raises:
+        InputError: the data cannot be read, or the batch does not fit the data or the number of processes.
+    """
+    dataset = dataset or build_train_dataset(cfg)
+    sampler = build_sampler(cfg, dataset.img_items)
+    _logger.info("%s: %d batches of %d images an epoch", type(sampler).__name__, len(sampler), sampler.batch_size)
+    return TrainLoader(dataset, sampler, num_workers=cfg.DATALOADER.NUM_WORKERS, **_process(cfg))
+
+
+def build_test_loader(cfg: CfgNode, dataset_name: str) -> tuple[TestLoader, int]:
+    """This process's loader of a data set's query and gallery images, and the number of queries.
+
+    Raises:
+        DatasetError: the data set cannot be read, or has no query or no gallery images.
+    """
+    data = build_dataset(cfg, dataset_name)
+    for split, items in (("query", data.query), ("gallery", data.gallery)):
+        if not items:
+            raise DatasetError(f"The data set {dataset_name} has no {split} images, so it cannot be evaluated.")
+    if comm.is_main_process():
+        data.show_test()
+    if cfg.TEST.IMS_PER_BATCH < 1:
+        raise InputError(f"TEST.IMS_PER_BATCH is {cfg.TEST.IMS_PER_BATCH}: set it to 1 or more.")
+    transforms = build_transforms(cfg, is_train=False)
+    items = [*data.query, *data.gallery]
+    dataset = ItemDataset(items, transforms, relabel=False, decode_size=decode_size(cfg, is_train=False))
+    batch_size = max(1, cfg.TEST.IMS_PER_BATCH // comm.get_world_size())
+    return TestLoader(dataset, batch_size, num_workers=cfg.TEST.NUM_WORKERS, **_process(cfg)), len(data.query)
+
+
+def _lifted(item: tuple) -> VehicleImage:
+    return item if isinstance(item, VehicleImage) else VehicleImage(*item[:3])
+
+
+def _process(cfg: CfgNode) -> dict[str, int | bool]:
+    return {
+        "pin_memory": cfg.MODEL.DEVICE.startswith("cuda") and torch.cuda.is_available(),
+        "rank": comm.get_rank(),
+        "world_size": comm.get_world_size(),
+    }

@@ -1,0 +1,163 @@
+"""``vreid check-data NAME``: says, one line a fault, what is missing or inconsistent in a data set."""
+
+import argparse
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from fastreid.data.datasets.bases import ImageDataset
+from tabulate import tabulate
+from tqdm import tqdm
+
+from vreid_common.config import CfgNode, get_vreid_cfg
+from vreid_common.data.build import build_dataset, dataset_class
+from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
+from vreid_common.data.image import ImageReadError, read_image
+from vreid_common.errors import InputError
+from vreid_common.structures import UNKNOWN, VehicleImage
+
+__all__ = ["add_check_arguments", "run_check"]
+
+
+def add_check_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that ``run_check`` takes."""
+    parser.add_argument("name", help="registered name of the data set, e.g. VeRi776 or CSVVehicles")
+    parser.add_argument("--root", default="", help="data root (default: FASTREID_DATASETS, or datasets)")
+    parser.add_argument("--config-file", default="", help="configuration to take the data set's keys from")
+    parser.add_argument("--read-images", action="store_true", help="decode every image")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that decode (default: %(default)s)")
+    parser.add_argument(
+        "--limit", type=int, default=20, help="lines shown of each kind of fault, 0 for all (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--opts", nargs="+", default=[], metavar="KEY VALUE", help="configuration, e.g. DATASETS.CSV.FILE cars.csv"
+    )
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Prints the faults of a data set and a table of its splits; returns 1 if there are faults, else 0.
+
+    Raises:
+        InputError: there is no data set of that name, or the configuration cannot be read.
+    """
+    root = args.root or data_root()
+    cfg = _configuration(args)
+    cls = dataset_class(args.name)
+    kwargs = cls.from_config(cfg) if hasattr(cls, "from_config") else {}
+    total = _print_faults("Layout", cls.missing(root, **kwargs) if issubclass(cls, VehicleDataset) else [], args.limit)
+    if not total:
+        try:
+            dataset = build_dataset(cfg, args.name, root)
+        except DatasetError as error:
+            total += _print_faults("Layout", [str(error)], args.limit)
+        else:
+            print(_table(dataset))
+            total += sum(_print_faults(kind, found, args.limit) for kind, found in _checks(dataset, args))
+    print(f"{args.name}: {total} fault{'' if total == 1 else 's'} found." if total else f"{args.name}: no faults found.")
+    return 1 if total else 0
+
+
+def _configuration(args: argparse.Namespace) -> CfgNode:
+    cfg = get_vreid_cfg()
+    cfg.set_new_allowed(True)  # a project's file has keys of its own
+    try:
+        if args.config_file:
+            cfg.merge_from_file(args.config_file)
+        cfg.merge_from_list(args.opts)
+    except (AssertionError, KeyError, OSError, ValueError) as error:
+        raise InputError(f"Cannot read the configuration: {error}.") from error
+    return cfg
+
+
+def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[str, Iterable[str]]]:
+    splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
+    yield "Missing images", _missing_images(splits)
+    yield "Listed twice", _listed_twice(splits)
+    yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""))
+    yield "Queries without a match", _unmatched_queries(dataset.query, dataset.gallery)
+    if isinstance(dataset, VehicleDataset):
+        yield "Lists and labels", dataset.inconsistencies()
+    if args.read_images:
+        paths = sorted({item.path for items in splits.values() for item in items})
+        yield "Unreadable images", _unreadable_images(paths, args.workers)
+
+
+def _missing_images(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
+    for split, items in splits.items():
+        for item in items:
+            if not Path(item.path).is_file():
+                yield f"{split}: there is no file {item.path}."
+            elif not Path(item.path).stat().st_size:
+                yield f"{split}: the file {item.path} is empty."
+
+
+def _listed_twice(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
+    """Within a split, and in train and in a test split; the same image as a query and in the gallery is usual."""
+    for split, items in splits.items():
+        seen: set[str] = set()
+        for item in items:
+            if item.path in seen:
+                yield f"{split}: {item.path} is listed more than once."
+            seen.add(item.path)
+    train = {item.path for item in splits["train"]}
+    for item in splits["query"] + splits["gallery"]:
+        if item.path in train:
+            yield f"{item.path} is listed both for training and for testing."
+
+
+def _shared_ids(splits: dict[str, list[VehicleImage]], prefix: str) -> Iterator[str]:
+    train = {str(item.pid).removeprefix(f"{prefix}_"): item.path for item in splits["train"]}
+    test = {str(item.pid): item.path for item in splits["query"] + splits["gallery"] if item.pid != UNKNOWN}
+    for pid in sorted(train.keys() & test.keys()):
+        yield f"Vehicle {pid} is in the training images ({train[pid]}) and in the test images ({test[pid]})."
+
+
+def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage]) -> Iterator[str]:
+    cameras: dict[int | str, set[int | str]] = defaultdict(set)
+    for item in gallery:
+        cameras[item.pid].add(item.camid)
+    for item in query:
+        if item.pid == UNKNOWN:
+            continue
+        if not cameras[item.pid]:
+            yield f"{item.path}: the gallery has no image of vehicle {item.pid}."
+        elif item.camid != UNKNOWN and cameras[item.pid] == {item.camid}:
+            yield f"{item.path}: the gallery has vehicle {item.pid} only from the query's own camera {item.camid}."
+
+
+def _unreadable_images(paths: list[str], workers: int) -> Iterator[str]:
+    with ProcessPoolExecutor(max(1, workers)) as pool:
+        results = pool.map(_read_fault, paths, chunksize=32)
+        yield from (fault for fault in tqdm(results, total=len(paths), desc="decoding", unit="image", leave=False) if fault)
+
+
+def _read_fault(path: str) -> str:
+    try:
+        read_image(path)
+    except ImageReadError as error:
+        return str(error)
+    return ""
+
+
+def _print_faults(kind: str, faults: Iterable[str], limit: int) -> int:
+    count = 0
+    for count, fault in enumerate(faults, start=1):
+        if count == 1:
+            tqdm.write(f"{kind}:")
+        if not limit or count <= limit:
+            tqdm.write(f"  {fault}")
+    if limit and count > limit:
+        tqdm.write(f"  ... and {count - limit} more; --limit 0 shows all.")
+    return count
+
+
+def _table(dataset: ImageDataset) -> str:
+    rows = []
+    for split, items in (("train", dataset.train), ("query", dataset.query), ("gallery", dataset.gallery)):
+        cameras = len({item.camid for item in items} - {UNKNOWN})
+        tracks = len({item.track_id for item in items} - {UNKNOWN})
+        views = sum(item.view_id != UNKNOWN for item in items)
+        rows.append([split, len({item.pid for item in items}), len(items), cameras, tracks, views])
+    return tabulate(rows, headers=["split", "vehicles", "images", "cameras", "tracks", "images with a view"])

@@ -1,0 +1,188 @@
+"""Anybody's images, listed in a CSV file (docs/custom-data.md)."""
+
+import csv
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastreid.config import CfgNode
+from fastreid.data.datasets import DATASET_REGISTRY
+
+from vreid_common.data.datasets.base import DatasetError, VehicleDataset, data_root
+from vreid_common.structures import UNKNOWN, VIEWS, VehicleImage
+
+__all__ = ["CSVVehicles"]
+
+_REQUIRED = ("path", "vehicle_id", "split")
+_OPTIONAL = ("camera_id", "track_id", "view")
+_SPLITS = ("train", "query", "gallery")
+
+_logger = logging.getLogger(__name__)
+
+
+@DATASET_REGISTRY.register()
+class CSVVehicles(VehicleDataset):
+    """Images listed in ``cfg.DATASETS.CSV.FILE``.
+
+    Columns: path (absolute, or relative to the file), vehicle_id, split (train, query or gallery) and optionally
+    camera_id, track_id and view (front, rear or side); further columns are ignored. An empty optional field is unknown.
+
+    Ids stay as they are where all ids of a column are whole numbers; otherwise they are numbered in sorted order.
+    Where the camera is not known, no gallery image is left out for having the query's camera.
+
+    Args:
+        root: data root; a relative ``file`` is looked for in the working directory, then here.
+        file: the CSV file, UTF-8, separated by commas.
+    """
+
+    dataset_name = "CSVVehicles"
+
+    def __init__(self, root: str = "", file: str = "", **kwargs) -> None:
+        path = _locate(root or data_root(), file)
+        rows, faults = _read_rows(path)
+        faults = faults or _missing_first_images(path, rows)
+        if faults:
+            raise DatasetError(faults[0])
+        by_split = {split: _items(path, rows, split) for split in _SPLITS}
+        unknown = sum(not row.camera_id for row in rows)
+        if unknown:
+            _logger.warning(
+                "%s: %d of %d images have no camera_id; no gallery image is excluded for the camera of such an image.",
+                path, unknown, len(rows),
+            )  # fmt: skip
+        train = [self.train_item(item) for item in by_split["train"]]
+        super().__init__(train, by_split["query"], by_split["gallery"], **kwargs)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, str]:
+        """Keyword arguments of the constructor."""
+        return {"file": cfg.DATASETS.CSV.FILE}
+
+    @classmethod
+    def missing(cls, root: str, file: str = "", **kwargs) -> list[str]:
+        try:
+            return _read_rows(_locate(root, file))[1]
+        except DatasetError as error:
+            return [str(error)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    path: str
+    vehicle_id: str
+    split: str
+    camera_id: str = ""
+    track_id: str = ""
+    view: str = ""
+
+
+def _locate(root: str, file: str) -> Path:
+    if not file:
+        raise DatasetError(
+            "DATASETS.CSV.FILE is empty: set it to a CSV file with the columns path, vehicle_id, camera_id and split."
+        )
+    for path in (Path(file), Path(root) / file):
+        if path.is_file():
+            return path
+    places = f"in the working directory {Path.cwd()} or under FASTREID_DATASETS ({root})"
+    raise DatasetError(
+        f"DATASETS.CSV.FILE is {file!r}, and there is no such file" + ("." if Path(file).is_absolute() else f" {places}.")
+    )
+
+
+def _read_rows(path: Path) -> tuple[list[_Row], list[str]]:
+    """The good rows, and one sentence for each fault."""
+    rows: list[_Row] = []
+    faults: list[str] = []
+    line = 1
+    try:
+        # utf-8-sig drops the byte order mark that spreadsheets write.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            fault = _header_fault(header)
+            if fault:
+                return [], [f"{path}, row 1: {fault}"]
+            for values in reader:
+                line = reader.line_num
+                fields = [value.strip() for value in values]
+                if not any(fields):
+                    continue
+                fault = _row_fault(header, fields)
+                if fault:
+                    faults.append(f"{path}, row {line}: {fault}")
+                else:
+                    known = {name: value for name, value in zip(header, fields, strict=True) if name in _REQUIRED + _OPTIONAL}
+                    rows.append(_Row(line=line, **known))
+    except UnicodeDecodeError as error:
+        return [], [f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8."]
+    except (csv.Error, OSError) as error:
+        return [], [f"{path}, after row {line}: {error}."]
+    if not rows and not faults:
+        faults.append(f"{path} lists no images.")
+    return rows, faults
+
+
+def _header_fault(header: list[str]) -> str:
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        return "the columns are not separated by commas: save the file as comma-separated."
+    absent = [name for name in _REQUIRED if name not in header]
+    if absent:
+        return f"there is no column {' or '.join(absent)}; the columns are {', '.join(header) or 'none'}."
+    twice = sorted({name for name in _REQUIRED + _OPTIONAL if header.count(name) > 1})
+    return f"the column {twice[0]} is there twice." if twice else ""
+
+
+def _row_fault(header: list[str], fields: list[str]) -> str:
+    if len(fields) != len(header):
+        return f"{len(fields)} fields for {len(header)} columns; a path with a comma needs quotes."
+    row = dict(zip(header, fields, strict=True))
+    for name in _REQUIRED:
+        if not row[name]:
+            return f"{name} is empty."
+    if row["split"] == "test":
+        return "split is 'test': write 'query' for the images that are searched with and 'gallery' for those that are searched."
+    if row["split"] not in _SPLITS:
+        return f"split is {row['split']!r}: write train, query or gallery."
+    if row.get("view") and row["view"] not in VIEWS:
+        return f"view is {row['view']!r}: write {', '.join(VIEWS)}, or nothing."
+    return ""
+
+
+def _missing_first_images(path: Path, rows: Iterable[_Row]) -> list[str]:
+    """Looks for one image a split, which catches paths with a wrong base; ``vreid check-data`` looks for all."""
+    firsts = {row.split: row for row in reversed(list(rows))}
+    return [
+        f"{path}, row {row.line}: there is no image {path.parent / row.path}; paths start at the folder of the CSV file."
+        for row in firsts.values()
+        if not (path.parent / row.path).exists()
+    ]
+
+
+def _items(path: Path, rows: list[_Row], split: str) -> list[VehicleImage]:
+    vehicles = _numbers(row.vehicle_id for row in rows)
+    cameras = _numbers(row.camera_id for row in rows)
+    tracks = _numbers(row.track_id for row in rows)
+    return [
+        VehicleImage(
+            path=str(path.parent / row.path),
+            pid=vehicles[row.vehicle_id],
+            camid=cameras[row.camera_id],
+            track_id=tracks[row.track_id],
+            view_id=VIEWS.index(row.view) if row.view else UNKNOWN,
+        )
+        for row in rows
+        if row.split == split
+    ]
+
+
+def _numbers(labels: Iterable[str]) -> dict[str, int]:
+    """Distinct numbers of labels: their own where all are whole numbers, else their places in sorted order. "" is unknown."""
+    distinct = sorted(set(labels) - {""})
+    numbers = {label: int(label) for label in distinct if re.fullmatch("[0-9]{1,18}", label)}  # what fits in 64 bits
+    if len(set(numbers.values())) < len(distinct):
+        numbers = {label: place for place, label in enumerate(distinct)}
+    return numbers | {"": UNKNOWN}

@@ -1,0 +1,43 @@
+"""Vehicle labels in XML, as VeRi-776, CityFlow and VehicleX write them."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from vreid_common.data.datasets.base import DatasetError
+
+__all__ = ["read_xml_labels"]
+
+_DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
+
+
+def read_xml_labels(path: Path) -> dict[str, dict[str, str]]:
+    """Attributes of every ``<Item>`` of a label file, by its ``imageName``.
+
+    Python's parser refuses the multi-byte encodings that these files declare (gb2312), so the text is decoded before.
+
+    Raises:
+        DatasetError: the file cannot be read, is not XML, or lists an image twice.
+    """
+    try:
+        root = ElementTree.fromstring(_decoded(path.read_bytes()))
+    except OSError as error:
+        raise DatasetError(f"Cannot read the labels {path}: {error.strerror}.") from error
+    except (ElementTree.ParseError, UnicodeDecodeError, LookupError) as error:
+        raise DatasetError(f"Cannot read the labels {path}: {error}.") from error
+    labels: dict[str, dict[str, str]] = {}
+    for number, item in enumerate(root.iter("Item"), start=1):
+        name = item.get("imageName", "").strip()
+        if not name or name in labels:
+            fault = f"lists {name} a second time" if name else "has no imageName"
+            raise DatasetError(f"Item {number} of {path} {fault}: correct the file.")
+        labels[name] = dict(item.attrib)
+    return labels
+
+
+def _decoded(data: bytes) -> str:
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    declaration = _DECLARATION.match(data)
+    encoding = declaration[1].decode("ascii").lower() if declaration else "utf-8"
+    # gb18030 holds all of gb2312, and what is labelled gb2312 often holds more.
+    return data.decode("gb18030" if encoding in ("gb2312", "gbk") else encoding)

@@ -1,0 +1,189 @@
+"""Loaders: batches of a data set, read by worker processes.
+
+Shorthand: W processes train together, and each gets 1/W of every global batch.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from vreid_common.data.collate import collate
+from vreid_common.data.dataset import ItemDataset
+from vreid_common.data.samplers import TrainingSamplerBase
+from vreid_common.errors import InputError
+
+__all__ = ["Batch", "TestLoader", "TrainLoader"]
+
+Batch = dict[str, Any]
+_Key = int | tuple[int, int]
+
+
+class TrainLoader:
+    """This process's share of the training batches.
+
+    Each image's augmentation is seeded by (seed, epoch, position in the epoch), so the batches do not depend on the number
+    of workers or processes. Worker processes are started once and stay for all epochs.
+
+    Args:
+        dataset: the training images.
+        sampler: cuts them into global batches.
+        num_workers: worker processes; 0 reads in this process.
+        pin_memory: hand out page-locked Tensors, which copy to a CUDA device in the background.
+        rank, world_size: this process among the W.
+
+    Raises:
+        InputError: W processes cannot share a batch evenly.
+    """
+
+    def __init__(
+        self,
+        dataset: ItemDataset,
+        sampler: TrainingSamplerBase,
+        *,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        share = getattr(sampler, "num_instances", 1) * world_size
+        if sampler.batch_size % share:
+            raise InputError(
+                f"SOLVER.IMS_PER_BATCH ({sampler.batch_size}) must be a multiple of {share}: "
+                f"{world_size} processes share a batch"
+                + (f" in whole groups of DATALOADER.NUM_INSTANCE ({sampler.num_instances})." if share > world_size else ".")
+            )
+        self.dataset = dataset
+        self.sampler = sampler
+        self._plan = _EpochPlan(sampler, rank, world_size)
+        self._loader = _data_loader(dataset, self._plan, num_workers, pin_memory, persistent=True)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of training identities."""
+        return self.dataset.num_classes
+
+    @property
+    def num_cameras(self) -> int:
+        """Number of known training cameras."""
+        return self.dataset.num_cameras
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return len(self.sampler)
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
+        """Batches of one epoch; ``start_batch`` goes on after that many of them. One epoch can be iterated at a time.
+
+        Raises:
+            InputError: while iterating: an image cannot be read.
+        """
+        if not 0 <= start_batch <= len(self):
+            raise ValueError(f"start_batch is {start_batch}; an epoch has {len(self)} batches.")
+        self._plan.epoch, self._plan.start_batch = epoch, start_batch
+        return _batches(self._loader)
+
+
+class TestLoader:
+    """This process's contiguous share of a test set, in order; empty where there are more processes than images.
+
+    Args:
+        dataset: query images, then gallery images.
+        batch_size: images of a batch in one process.
+        num_workers, pin_memory, rank, world_size: as for ``TrainLoader``.
+    """
+
+    __test__ = False  # not a pytest class
+
+    def __init__(
+        self,
+        dataset: ItemDataset,
+        batch_size: int,
+        *,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.dataset = dataset
+        shard = -(-len(dataset) // world_size)
+        stop = min(shard * (rank + 1), len(dataset))
+        starts = range(shard * rank, stop, batch_size)
+        self._keys = [list(range(start, min(start + batch_size, stop))) for start in starts]
+        self._loader = _data_loader(dataset, self._keys, num_workers, pin_memory, persistent=False)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return _batches(self._loader)
+
+
+class _EpochPlan(Sampler):
+    """Batch sampler: (index, augmentation seed) of this rank's share of the batches of the epoch that is set."""
+
+    def __init__(self, sampler: TrainingSamplerBase, rank: int, world_size: int) -> None:
+        self.sampler = sampler
+        share = sampler.batch_size // world_size
+        self.share = slice(rank * share, (rank + 1) * share)
+        self.epoch = 0
+        self.start_batch = 0
+
+    def __len__(self) -> int:
+        return len(self.sampler) - self.start_batch
+
+    def __iter__(self) -> Iterator[list[_Key]]:
+        batches = np.array(self.sampler.epoch(self.epoch))
+        # [seed, epoch] alone seeds the sampler's own generator.
+        rng = np.random.default_rng([self.sampler.seed, self.epoch, 1])
+        seeds = rng.integers(2**63, size=batches.shape)
+        for batch, batch_seeds in zip(batches[self.start_batch :], seeds[self.start_batch :], strict=True):
+            yield list(zip(batch[self.share].tolist(), batch_seeds[self.share].tolist(), strict=True))
+
+
+class _ErrorsAsValues:
+    """Reads whole batches, and returns an ``InputError`` instead of raising it.
+
+    DataLoader would wrap an error of a worker process in that worker's traceback of forty lines.
+    """
+
+    def __init__(self, dataset: ItemDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, keys: Sequence[_Key]) -> Batch | InputError:
+        try:
+            return collate([self.dataset[key] for key in keys])
+        except InputError as error:
+            return error
+
+
+def _data_loader(
+    dataset: ItemDataset, batches: Sampler | list[list[int]], num_workers: int, pin_memory: bool, persistent: bool
+) -> DataLoader:
+    num_workers = min(num_workers, len(batches))
+    return DataLoader(
+        _ErrorsAsValues(dataset),
+        batch_sampler=batches,
+        num_workers=num_workers,
+        collate_fn=_as_it_is,
+        pin_memory=pin_memory,
+        persistent_workers=persistent and num_workers > 0,
+        # DataLoader draws a seed for its workers, by default from the generator that the model's dropout uses.
+        generator=torch.Generator(),
+    )
+
+
+def _as_it_is(batch: Batch | InputError) -> Batch | InputError:
+    return batch
+
+
+def _batches(loader: DataLoader) -> Iterator[Batch]:
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
