@@ -47,7 +47,9 @@ def add_wcvl_config(cfg: CfgNode) -> CfgNode:
     cfg.WCVL.SOLVER = CfgNode()
     cfg.WCVL.SOLVER.MAX_EPOCH = 60
     cfg.WCVL.SOLVER.BASE_LR = 3.5e-4
+    cfg.WCVL.SOLVER.SCHED = "MultiStepLR"
     cfg.WCVL.SOLVER.STEPS = [20, 35]
+    cfg.WCVL.SOLVER.DELAY_EPOCHS = 0
     cfg.WCVL.SOLVER.WARMUP_ITERS = 0
 
     # ReweightedTripletLoss, the single-module alternative of Eq. 4 and Table V; its margin alpha is MODEL.LOSSES.TRI.MARGIN.
