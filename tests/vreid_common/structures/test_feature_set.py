@@ -1,0 +1,121 @@
+"""FeatureSet: what it takes, what it refuses, and that what is saved is what is loaded."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from vreid_common.errors import InputError
+from vreid_common.structures import UNKNOWN, FeatureSet
+
+
+@pytest.fixture
+def images() -> FeatureSet:
+    features = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    labels = [3, 1, 2, 1, 3], [0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [0, 1, 2, -1, 0]
+    return FeatureSet.create(features, *labels, paths=list("abcde"))
+
+
+def same(a: FeatureSet, b: FeatureSet) -> bool:
+    return a.paths == b.paths and all(
+        torch.equal(getattr(a, name), getattr(b, name)) for name in ("features", "pids", "camids", "track_ids", "view_ids")
+    )
+
+
+class TestCreate:
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+    def test_other_float_types_become_float32(self, dtype):
+        features = torch.tensor([[0.5, 1.0], [2.0, -4.0]], dtype=dtype)
+        assert torch.equal(FeatureSet.create(features, [0, 1]).features, features.float())
+
+    def test_numpy_in(self):
+        images = FeatureSet.create(np.ones((2, 4)), np.array([7, 8], np.int32))
+        assert images.features.dtype == torch.float32
+        assert images.pids.tolist() == [7, 8]
+
+    def test_what_is_not_given_is_unknown(self):
+        images = FeatureSet.create(torch.zeros(2, 1), [0, 0])
+        assert images.camids.tolist() == images.track_ids.tolist() == images.view_ids.tolist() == [UNKNOWN, UNKNOWN]
+        assert images.paths == ("", "")
+
+
+class TestRefusals:
+    def test_wrong_number_of_labels(self):
+        with pytest.raises(ValueError, match=r"camids are \(2,\) int64 .* 2 features"):
+            FeatureSet.create(torch.zeros(2, 1), [0, 0], [1])
+
+    def test_wrong_number_of_paths(self):
+        with pytest.raises(ValueError, match="2 features but 1 paths"):
+            FeatureSet.create(torch.zeros(2, 1), [0, 0], paths=["a"])
+
+    def test_features_of_one_dimension(self):
+        with pytest.raises(ValueError, match=r"\(N, D\) float32"):
+            FeatureSet.create(torch.zeros(2), [0, 0])
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+    def test_not_finite_names_the_row_and_the_image(self, value):
+        features = torch.zeros(4, 2)
+        features[2, 1] = value
+        with pytest.raises(InputError, match=r"row 2 \(c\.jpg\) is not finite, one of 1 of 4"):
+            FeatureSet.create(features, [0] * 4, paths=["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
+
+    def test_large_finite_features_whose_sum_overflows_are_accepted(self):
+        assert len(FeatureSet.create(torch.full((4, 2), 3e38), [0] * 4)) == 4
+
+
+class TestSelect:
+    def test_indices_keep_their_order(self, images):
+        chosen = images.select([4, 0])
+        assert chosen.paths == ("e", "a")
+        assert chosen.track_ids.tolist() == [9, 5]
+        assert torch.equal(chosen.features, images.features[[4, 0]])
+
+    def test_mask_slice_and_indices_agree(self, images):
+        mask = np.array([False, True, True, False, False])
+        assert same(images.select(mask), images.select([1, 2]))
+        assert same(images.select(slice(1, 3)), images.select([1, 2]))
+
+    @pytest.mark.parametrize("index", [-1, 5])
+    def test_out_of_range(self, images, index):
+        with pytest.raises(IndexError, match="5 images"):
+            images.select([0, index])
+
+
+class TestFiles:
+    @pytest.mark.parametrize("name", ["set", "set.v2", "sub/set.safetensors"])
+    def test_round_trip(self, images, tmp_path, name):
+        images.save(tmp_path / name)
+        assert same(FeatureSet.load(tmp_path / name), images)
+        assert not list(tmp_path.rglob("*.tmp"))
+
+    def test_empty_set(self, tmp_path):
+        FeatureSet.create(torch.empty(0, 7), []).save(tmp_path / "none")
+        assert FeatureSet.load(tmp_path / "none").features.shape == (0, 7)
+
+    def test_missing_half(self, images, tmp_path):
+        images.save(tmp_path / "set")
+        (tmp_path / "set.json").unlink()
+        with pytest.raises(InputError, match=r"set\.json is missing"):
+            FeatureSet.load(tmp_path / "set")
+
+    def test_halves_of_two_saves(self, images, tmp_path):
+        images.save(tmp_path / "a")
+        images.save(tmp_path / "b")
+        (tmp_path / "b.json").replace(tmp_path / "a.json")
+        with pytest.raises(InputError, match="not written together"):
+            FeatureSet.load(tmp_path / "a")
+
+    @pytest.mark.parametrize("suffix", ["safetensors", "json"])
+    def test_damaged(self, images, tmp_path, suffix):
+        images.save(tmp_path / "set")
+        file = tmp_path / f"set.{suffix}"
+        file.write_bytes(file.read_bytes()[:20])
+        with pytest.raises(InputError, match=r"set\.safetensors"):
+            FeatureSet.load(tmp_path / "set")
+
+    def test_foreign_json(self, images, tmp_path):
+        images.save(tmp_path / "set")
+        (tmp_path / "set.json").write_text(json.dumps(["a.jpg"]))
+        with pytest.raises(InputError, match="not the list of a feature set"):
+            FeatureSet.load(tmp_path / "set")
