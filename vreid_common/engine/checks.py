@@ -10,30 +10,36 @@ from vreid_common.errors import InputError
 __all__ = ["check_config", "place_on_device"]
 
 
-def check_config(cfg: CfgNode) -> None:
-    """Raises:
-    InputError: naming the key that cannot work, and what to set.
+def check_config(cfg: CfgNode, *, training: bool) -> None:
+    """Looks at the keys that evaluation, and where ``training`` that training, will read.
+
+    Raises:
+        InputError: naming the key that cannot work, and what to set.
     """
-    solver, world = cfg.SOLVER, comm.get_world_size()
-    architecture = cfg.MODEL.META_ARCHITECTURE
+    solver, architecture = cfg.SOLVER, cfg.MODEL.META_ARCHITECTURE
     if architecture == "MoCo":
         # B11: its self-mask is right only while the queue pointer is 0, and a random queue is labelled class 0.
         raise InputError("MODEL.META_ARCHITECTURE MoCo mislabels its queue in FastReID 1.4.0 and is refused: use Baseline.")
     if architecture not in META_ARCH_REGISTRY._obj_map:
         known = ", ".join(sorted(META_ARCH_REGISTRY._obj_map))
         raise InputError(f"MODEL.META_ARCHITECTURE {architecture!r} is not registered: use one of {known}.")
-    for key, size in (("SOLVER.IMS_PER_BATCH", solver.IMS_PER_BATCH), ("TEST.IMS_PER_BATCH", cfg.TEST.IMS_PER_BATCH)):
-        if size < world or (key.startswith("SOLVER") and size % world):
-            raise InputError(f"{key} is {size}, over {world} processes: make it a multiple of the number of processes.")
-    if solver.MAX_EPOCH < 1:
-        raise InputError(f"SOLVER.MAX_EPOCH is {solver.MAX_EPOCH}: train for at least 1 epoch, or use --eval-only.")
-    if solver.CHECKPOINT_PERIOD < 1:
-        raise InputError(f"SOLVER.CHECKPOINT_PERIOD is {solver.CHECKPOINT_PERIOD}: save every 1 or more epochs.")
     if solver.AMP.ENABLED:
         if solver.AMP.DTYPE not in ("bfloat16", "float16"):
             raise InputError(f"SOLVER.AMP.DTYPE is {solver.AMP.DTYPE!r}: use bfloat16 or float16.")
         if solver.AMP.DTYPE == "float16" and not cfg.MODEL.DEVICE.startswith("cuda"):
             raise InputError("SOLVER.AMP.DTYPE float16 needs CUDA: use bfloat16 on a CPU.")
+    if training:
+        _check_training(cfg)
+
+
+def _check_training(cfg: CfgNode) -> None:
+    solver, world = cfg.SOLVER, comm.get_world_size()
+    if solver.IMS_PER_BATCH % world:
+        raise InputError(f"SOLVER.IMS_PER_BATCH is {solver.IMS_PER_BATCH}, over {world} processes: make it a multiple of them.")
+    if solver.MAX_EPOCH < 1:
+        raise InputError(f"SOLVER.MAX_EPOCH is {solver.MAX_EPOCH}: train for at least 1 epoch, or use --eval-only.")
+    if solver.CHECKPOINT_PERIOD < 1:
+        raise InputError(f"SOLVER.CHECKPOINT_PERIOD is {solver.CHECKPOINT_PERIOD}: save every 1 or more epochs.")
     if not cfg.DATASETS.NAMES:
         raise InputError("DATASETS.NAMES is empty: name a training set.")
 

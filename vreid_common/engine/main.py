@@ -112,7 +112,8 @@ def load_config(add_config: AddConfig | None, config_file: str, opts: Sequence[s
 
 
 def _explain(error: Exception, cfg: CfgNode) -> str:
-    message = str(error.args[0] if error.args else error).strip().replace("\n", " ")
+    # A KeyError's own str() is quoted, an OSError's first argument is a number.
+    message = str(error.args[0] if isinstance(error, KeyError) else error).strip().replace("\n", " ")
     if "Non-existent" not in message:
         return message
     unknown = message.rsplit(" ", 1)[-1]
@@ -156,7 +157,7 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
         if moved and comm.is_main_process():
             logger.info(moved)
         _say_how_it_was_started(stage)
-        check_config(stage)
+        check_config(stage, training=not args.eval_only)
         use_repeatable_kernels(stage)
         if args.resume and stage is not stages[-1] and _is_finished(stage):
             logger.info("The run in %s is finished and is not repeated.", stage.OUTPUT_DIR)

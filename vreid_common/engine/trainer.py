@@ -55,6 +55,9 @@ class Trainer(DefaultTrainer):
         cfg.SEED = self.seed = seed_of_run(cfg)
         # The same initial weights in every process; DistributedDataParallel would otherwise copy the first one's.
         seed_everything(self.seed)
+        # What cannot be evaluated is refused now, and not after the first epochs.
+        for name in cfg.DATASETS.TESTS:
+            self.build_evaluator(cfg, name)
         self.loader = self.build_train_loader(cfg)
         self.cfg = cfg = self.auto_scale_hyperparams(cfg, self.loader.num_classes)
         model = to_memory_format(cfg, self.build_model(cfg))

@@ -1,15 +1,28 @@
 """A data set of a few dozen 32×32 images in which every identity has its own colours, and a configuration that trains on it."""
 
 import csv
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fastreid.config import CfgNode
 from PIL import Image
 
 from vreid_common.config import get_vreid_cfg
+
+
+@pytest.fixture(autouse=True)
+def _what_main_sets() -> Iterator[None]:
+    """``main`` belongs to a process of its own: here its log handlers and kernel choices are taken back."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="session")

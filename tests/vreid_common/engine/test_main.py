@@ -1,21 +1,11 @@
 """The command line, mostly as somebody uses it wrongly: one sentence, status 2, and nothing left behind."""
 
-import logging
 from pathlib import Path
 
 import pytest
 
 from vreid_common.engine import load_config, main
 from vreid_common.errors import InputError
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def refused(capsys: pytest.CaptureFixture, *arguments: object) -> str:
