@@ -9,11 +9,11 @@ from typing import Any
 from fastreid.config import CfgNode
 from fastreid.evaluation import DatasetEvaluator
 from fastreid.utils import comm
-from tabulate import tabulate
 from torch import nn
 from torch.utils.data import DataLoader
 
 from vreid_common.engine import Trainer
+from vreid_common.evaluation import metrics_table
 from wcvl.cost import describe, measure
 from wcvl.evaluator import WCVLEvaluator
 from wcvl.meta_arch import WCVL
@@ -75,9 +75,13 @@ def compare(cfg: CfgNode, metrics: dict[str, float]) -> str:
     first, *others = cfg.WCVL.FEATURES
     prefix = {first: "", **{name: f"{name}/" for name in others}}
     names = sorted(prefix, key=lambda name: name != "main")  # stable: the others stay in the config's order
-    label = {"main": "main module alone", "global": "x_g", "cv": "x_cv"}
-    rows = [[label.get(name, f"main + WCVL ({name})"), *(metrics[prefix[name] + key] for key in _COMPARED)] for name in names]
-    return tabulate(rows, headers=["", *_COMPARED], tablefmt="pipe", floatfmt=("", *[".1f"] * 3, ".3f"))
+    labels = {"main": "main module alone", "global": "x_g", "cv": "x_cv"}
+    rows = {labels.get(name, f"main + WCVL ({name})"): _of_feature(metrics, prefix[name]) for name in names}
+    return metrics_table(rows)
+
+
+def _of_feature(metrics: dict[str, float], prefix: str) -> dict[str, float]:
+    return {key: metrics[prefix + key] for key in _COMPARED if prefix + key in metrics}
 
 
 def _main_stage(cfg: CfgNode) -> CfgNode:
