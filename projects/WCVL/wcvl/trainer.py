@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from vreid_common.engine import Trainer
+from vreid_common.engine.trainer import Evaluations
 from vreid_common.evaluation import metrics_table
 from wcvl.cost import describe, measure
 from wcvl.evaluator import WCVLEvaluator
@@ -57,8 +58,8 @@ class WCVLTrainer(Trainer):
         return loader, WCVLEvaluator(cfg, num_query, output_dir)
 
     @classmethod
-    def test_all(cls, cfg: CfgNode, model: nn.Module) -> dict[str, Any]:
-        results = super().test_all(cfg, model)
+    def test_all(cls, cfg: CfgNode, model: nn.Module, evaluations: Evaluations | None = None) -> dict[str, Any]:
+        results = super().test_all(cfg, model, evaluations)
         if cfg.MODEL.META_ARCHITECTURE == "WCVL" and len(cfg.WCVL.FEATURES) > 1 and comm.is_main_process():
             for name, metrics in results.items():
                 logger.info("%s, the main module alone and with the cross-view module:\n%s", name, compare(cfg, metrics))
