@@ -8,8 +8,10 @@ sorted by (distance, gallery index). An entry is before another if its distance 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from itertools import pairwise
+from typing import Any
 
 import numba
 import numpy as np
@@ -23,6 +25,14 @@ __all__ = ["count_before", "count_before_on_device"]
 _SCAN_LIMIT = 64
 # Gallery images that stay in the first-level cache while every marked entry of the row is compared with them.
 _CHUNK = 4096
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles when first called, and keeps the machine code for the next process where there is a folder to keep it in."""
+    try:
+        return numba.njit(function, nogil=True, cache=True)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written, as in some containers
+        return numba.njit(function, nogil=True)
 
 
 def count_before(
@@ -69,7 +79,7 @@ def _count_by_sorting(row: np.ndarray, columns: np.ndarray, distances: np.ndarra
     return counts
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _scan(block, offsets, columns, distances, counts, first, last):
     """Fills ``counts`` for rows ``first`` to ``last`` with few marked entries; returns the first row with a NaN, or -1."""
     size = block.shape[1]
@@ -95,7 +105,7 @@ def _scan(block, offsets, columns, distances, counts, first, last):
 
 
 # The three loops below only vectorise with a 32-bit sum; a chunk never holds 2**31 values.
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _count_less(values, bound):
     count = np.int32(0)
     for i in range(values.size):
@@ -103,7 +113,7 @@ def _count_less(values, bound):
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _count_at_most(values, bound):
     count = np.int32(0)
     for i in range(values.size):
@@ -111,7 +121,7 @@ def _count_at_most(values, bound):
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _count_nan(values):
     count = np.int32(0)
     for i in range(values.size):

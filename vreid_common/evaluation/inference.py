@@ -15,6 +15,9 @@ from fastreid.utils import comm
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from vreid_common.errors import InputError
+from vreid_common.evaluation.gather import exchange
+
 __all__ = ["evaluation_mode", "inference_on_dataset"]
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,9 @@ def inference_on_dataset(
 
     Returns:
         What ``evaluator.evaluate()`` returns, {} where that is None.
+
+    Raises:
+        InputError: the loader has a ``dataset``, and the processes together did not get as many images as that has.
     """
     evaluator.reset()
     start = time.perf_counter()
@@ -57,6 +63,7 @@ def inference_on_dataset(
             images += len(batch["images"])
     seconds = time.perf_counter() - start
     logger.info("Extracted %s features in %.1f s (%.0f images/s on this process).", f"{images:,}", seconds, images / seconds)
+    _check_complete(loader, images)
     return evaluator.evaluate() or {}
 
 
@@ -94,6 +101,13 @@ def _autocast(model: nn.Module, dtype: torch.dtype | None) -> AbstractContextMan
         return nullcontext()
     parameter = next(model.parameters(), None)
     return torch.autocast("cpu" if parameter is None else parameter.device.type, dtype=dtype)
+
+
+def _check_complete(loader: Iterable[Mapping[str, Any]], images: int) -> None:
+    dataset = getattr(loader, "dataset", None)
+    total = sum(exchange(images))
+    if dataset is not None and total != len(dataset):
+        raise InputError(f"The test loader gave {total} of the {len(dataset)} images of its data set: mend its sampler.")
 
 
 def _shown(loader: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -2,10 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 import pytest
 import torch
 
+from vreid_common.evaluation import counting
 from vreid_common.evaluation.counting import count_before, count_before_on_device
 
 
@@ -76,3 +78,16 @@ def test_infinite_distances_are_ordered():
     with ThreadPoolExecutor(1) as pool:
         assert count_before(*arguments, pool, 1).tolist() == [0, 3]
     assert count_before_on_device(torch.from_numpy(block), *arguments[1:3], torch.from_numpy(arguments[3])).tolist() == [0, 3]
+
+
+def test_without_a_folder_for_compiled_code(monkeypatch):
+    """Numba refuses to cache where nothing can be written: then every process compiles anew."""
+    njit = numba.njit
+
+    def strict(function, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(function, **options)
+
+    monkeypatch.setattr(numba, "njit", strict)
+    assert counting._compiled(lambda x: x + 1)(1) == 2

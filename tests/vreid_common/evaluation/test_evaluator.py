@@ -1,0 +1,237 @@
+"""VehicleEvaluator: what it accepts, what it returns, what it refuses, and that FastReID can drive it."""
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+
+import fastreid.evaluation
+import pytest
+import torch
+from fastreid.config import get_cfg
+from fastreid.engine import DefaultTrainer
+from torch import nn
+
+from vreid_common.config import get_vreid_cfg
+from vreid_common.errors import InputError
+from vreid_common.evaluation import VehicleEvaluator, evaluate_ranking, inference_on_dataset
+from vreid_common.structures import FeatureRows, FeatureSet
+
+NUM_QUERY = 12
+
+
+class PassThrough(nn.Module):
+    """A model whose feature is the image; ``features`` maps names to functions of it."""
+
+    def __init__(self, **features):
+        super().__init__()
+        self.features = features
+
+    def forward(self, batch):
+        feature = batch["images"].flatten(1)
+        return {name: function(feature) for name, function in self.features.items()} if self.features else feature
+
+
+def evaluate(batches, model=None, cfg=None, **arguments):
+    evaluator = VehicleEvaluator(get_vreid_cfg() if cfg is None else cfg, NUM_QUERY, **arguments)
+    return inference_on_dataset(model or PassThrough(), batches, evaluator), evaluator
+
+
+@pytest.fixture
+def expected(sets):
+    query, gallery = sets
+    rows = FeatureRows(query.features, gallery.features)
+    return evaluate_ranking(rows, query.pids, gallery.pids, query.camids, gallery.camids)
+
+
+class TestResult:
+    def test_percentages_under_fastreid_s_names(self, make_batches, expected):
+        results, _ = evaluate(make_batches())
+        assert isinstance(results, OrderedDict)
+        assert results["mAP"] == pytest.approx(100 * expected.mAP)
+        assert [results[f"Rank-{rank}"] for rank in (1, 5, 10)] == pytest.approx([100 * expected.cmc[r] for r in (0, 4, 9)])
+        assert results["mINP"] == pytest.approx(100 * expected.mINP)
+        assert results["metric"] == pytest.approx(50 * (expected.mAP + expected.cmc[0]))
+        assert {"mAP (same view)", "mAP (cross view)"} <= results.keys()
+        assert all(type(value) is float for value in results.values())
+
+    def test_roc_in_percent_when_enabled(self, make_batches):
+        cfg = get_vreid_cfg()
+        cfg.TEST.ROC.ENABLED = True
+        results, _ = evaluate(make_batches(), cfg=cfg)
+        assert 0 < results["TPR@FPR=1e-02"] <= 100
+        assert {"TPR@FPR=1e-04", "TPR@FPR=1e-03"} <= results.keys()
+
+    def test_several_features(self, make_batches, expected):
+        model = PassThrough(main=lambda f: f, half=lambda f: f[:, :4].bfloat16())
+        results, evaluator = evaluate(make_batches(), model)
+        assert results["mAP"] == pytest.approx(100 * expected.mAP)
+        assert results["half/mAP"] != results["mAP"]
+        assert list(evaluator.feature_sets) == list(evaluator.rankings) == ["main", "half"]
+        assert evaluator.feature_sets["half"][1].features.shape == (60, 4)
+
+    def test_feature_sets_are_the_data_set(self, make_batches, sets):
+        _, evaluator = evaluate(make_batches())
+        for found, given in zip(evaluator.feature_sets["main"], sets, strict=True):
+            assert found.paths == given.paths
+            for name in ("features", "pids", "camids", "track_ids", "view_ids"):
+                assert torch.equal(getattr(found, name), getattr(given, name))
+
+    def test_extra_metrics_of_a_project(self, make_batches):
+        class Counting(VehicleEvaluator):
+            def extra_metrics(self, name, query, gallery):
+                return {f"images of {name}": float(len(query) + len(gallery))}
+
+        results = inference_on_dataset(
+            PassThrough(a=lambda f: f, b=lambda f: f), make_batches(), Counting(get_vreid_cfg(), NUM_QUERY)
+        )
+        assert results["images of a"] == results["b/images of b"] == 72
+
+    def test_the_log_names_the_protocol_and_what_was_left_out(self, make_batches, caplog):
+        with caplog.at_level(logging.INFO):
+            evaluate(make_batches())
+        assert "same camera excluded" in caplog.text
+        assert "no re-ranking" in caplog.text
+        assert "12 queries, 0 of them left out" in caplog.text
+        assert "main (8-d)" in caplog.text
+
+    @pytest.mark.parametrize("protocol", ["SameCameraKept", "ImageToTrack"])
+    def test_protocol_of_the_config(self, make_batches, protocol):
+        cfg = get_vreid_cfg()
+        cfg.TEST.PROTOCOL = protocol
+        assert evaluate(make_batches(), cfg=cfg)[0]["mAP"] != evaluate(make_batches())[0]["mAP"]
+
+    def test_features_are_saved_when_asked_for(self, make_batches, sets, tmp_path):
+        evaluate(make_batches(), output_dir=tmp_path)
+        assert torch.equal(FeatureSet.load(tmp_path / "main_gallery").features, sets[1].features)
+
+    def test_a_second_round_starts_anew(self, make_batches):
+        evaluator = VehicleEvaluator(get_vreid_cfg(), NUM_QUERY)
+        first = inference_on_dataset(PassThrough(), make_batches(), evaluator)
+        assert inference_on_dataset(PassThrough(), make_batches(), evaluator) == first
+
+
+class TestInput:
+    def test_indices_put_images_in_order(self, make_batches):
+        shuffled = torch.randperm(72, generator=torch.Generator().manual_seed(0)).tolist()
+        assert evaluate(make_batches(shuffled))[0] == evaluate(make_batches())[0]
+
+    def test_fastreid_s_plain_batches(self, make_batches, expected):
+        results, evaluator = evaluate(make_batches(keys=()))
+        assert results["mAP"] == pytest.approx(100 * expected.mAP)
+        assert not any("view" in name for name in results)
+        assert set(evaluator.feature_sets["main"][0].track_ids.tolist()) == {-1}
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+    def test_other_float_types(self, make_batches, dtype):
+        _, evaluator = evaluate(make_batches(), PassThrough(main=lambda f: f.to(dtype)))
+        assert evaluator.feature_sets["main"][0].features.dtype == torch.float32
+
+    def test_non_contiguous_outputs_and_reused_memory(self, make_batches, expected):
+        """The model writes every output into one buffer, as a compiled one may."""
+        buffer = torch.empty(8, 10)
+
+        def into_buffer(feature):
+            return buffer[:, : len(feature)].copy_(feature.T).T
+
+        assert evaluate(make_batches(), PassThrough(main=into_buffer))[0]["mAP"] == pytest.approx(100 * expected.mAP)
+
+    def test_much_more_than_one_flush(self, make_batches, expected, monkeypatch):
+        monkeypatch.setattr("vreid_common.evaluation.collector._FLUSH_BYTES", 500)
+        assert evaluate(make_batches())[0]["mAP"] == pytest.approx(100 * expected.mAP)
+
+    def test_without_our_config_keys(self, make_batches, expected):
+        cfg = get_cfg()
+        cfg.freeze()
+        assert evaluate(make_batches(), cfg=cfg)[0]["mAP"] == pytest.approx(100 * expected.mAP)
+        assert "PROTOCOL" not in cfg.TEST
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("AQE.ENABLED", True, r"TEST\.AQE\.ENABLED .* no re-ranking yet"),  # B22
+            ("RERANK.ENABLED", True, r"TEST\.RERANK\.ENABLED .* no re-ranking yet"),  # A6, B12
+            ("METRIC", "hamming", r"TEST\.METRIC is 'hamming': use one of cosine, euclidean, dot"),
+            ("PROTOCOL", "Nothing", r"TEST\.PROTOCOL is 'Nothing': use one of .*SameCameraKept"),
+            ("MAX_RANK", 0, r"TEST\.MAX_RANK is 0"),
+        ],
+    )
+    def test_config(self, key, value, message):
+        cfg = get_vreid_cfg()
+        cfg.merge_from_list([f"TEST.{key}", value])
+        with pytest.raises(InputError, match=message):
+            VehicleEvaluator(cfg, NUM_QUERY)
+
+    @pytest.mark.parametrize(
+        ("order", "message"),
+        [
+            ([*range(71), 5], "Image 5 of the test set was evaluated more than once"),
+            ([*range(30), *range(31, 72)], "Image 30 of the test set was not evaluated"),
+            ([], "no batch"),
+            (range(12), "12 images of which 12 are queries"),
+        ],
+    )
+    def test_images(self, make_batches, order, message):
+        with pytest.raises(InputError, match=message):
+            evaluate(make_batches(order))
+
+    def test_features_that_are_not_finite(self, make_batches):
+        def spoil(feature):
+            return torch.where(feature == feature.max(), torch.nan, feature)
+
+        with pytest.raises(InputError, match=r"Feature 'main' .* row \d+ \([qg]\d+\.jpg\) is not finite"):
+            evaluate(make_batches(), PassThrough(main=spoil))
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"targets": ["VeRi_1"] * 10}, "'targets'"),
+            ({"targets": None}, "'targets'"),
+            ({"camids": torch.zeros(10)}, "'camids'"),
+        ],
+    )
+    def test_labels(self, make_batches, change, message):
+        with pytest.raises(InputError, match=message):
+            evaluate([next(make_batches()) | change])
+
+    def test_outputs(self, make_batches):
+        with pytest.raises(InputError, match=r"'main' is torch\.float32 \(10, 4, 2\)"):
+            evaluate(make_batches(), PassThrough(main=lambda f: f.reshape(-1, 4, 2)))
+
+
+class Loader(list):
+    """What FastReID asks of a test loader."""
+
+    @property
+    def dataset(self):
+        return range(sum(len(batch["targets"]) for batch in self))
+
+
+class TestInFastReID:
+    """A third party's trainer that only swaps the evaluator in."""
+
+    @pytest.fixture
+    def trainer(self, make_batches):
+        class Trainer(DefaultTrainer):
+            @classmethod
+            def build_test_loader(cls, cfg, dataset_name):
+                return Loader(make_batches(keys=())), NUM_QUERY
+
+            @classmethod
+            def build_evaluator(cls, cfg, dataset_name, output_dir=None):
+                data_loader, num_query = cls.build_test_loader(cfg, dataset_name)
+                return data_loader, VehicleEvaluator(cfg, num_query, output_dir)
+
+        return Trainer
+
+    def test_trainer_test(self, trainer, expected):
+        results = trainer.test(get_cfg(), PassThrough())
+        assert results["mAP"] == pytest.approx(100 * expected.mAP)
+
+    def test_nothing_is_compiled_or_written_into_site_packages(self, trainer):
+        """Fault A5: FastReID's evaluator runs `make` in its own folder."""
+        folder = Path(fastreid.evaluation.__file__).parent / "rank_cylib"
+        before = sorted(folder.iterdir())
+        trainer.test(get_cfg(), PassThrough())
+        assert sorted(folder.iterdir()) == before

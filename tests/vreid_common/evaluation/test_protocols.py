@@ -1,0 +1,126 @@
+"""What counts as a match under each protocol, on rankings small enough to do by hand, and against the plain evaluation."""
+
+import numpy as np
+import pytest
+import torch
+
+from vreid_common.errors import InputError
+from vreid_common.evaluation import ImageToTrack, SameCameraExcluded, SameCameraKept, tpr_at_fpr
+from vreid_common.evaluation.tracks import TrackRows
+from vreid_common.registry import PROTOCOL_REGISTRY
+from vreid_common.structures import DenseRows, FeatureRows, FeatureSet
+
+
+def images(pids, camids=None, tracks=None, views=None) -> FeatureSet:
+    return FeatureSet.create(torch.zeros(len(pids), 1), pids, camids, tracks, views)
+
+
+def rows(*values) -> DenseRows:
+    return DenseRows(np.array(values, np.float32))
+
+
+def plain_map(plain, distance, query, gallery, same_camera="exclude", keep=None):
+    """mAP by the plain evaluation; ``keep`` (Q, G) says which images of the identity are no junk."""
+    values = []
+    for i, row in enumerate(distance):
+        chosen = np.ones(len(gallery), bool) if keep is None else keep[i] | (gallery.pids != query.pids[i]).numpy()
+        labels = (
+            query.pids.numpy()[[i]],
+            gallery.pids.numpy()[chosen],
+            query.camids.numpy()[[i]],
+            gallery.camids.numpy()[chosen],
+        )
+        values.append(plain(row[chosen][None], *labels, same_camera, None, "all")[0][0])
+    return np.nanmean(values)
+
+
+def test_they_are_registered():
+    for protocol in (SameCameraExcluded, SameCameraKept, ImageToTrack):
+        assert PROTOCOL_REGISTRY.get(protocol.__name__) is protocol
+        assert protocol.title
+        assert protocol.description
+
+
+class TestImageToImage:
+    @pytest.mark.parametrize(("protocol", "same_camera"), [(SameCameraExcluded, "exclude"), (SameCameraKept, "keep")])
+    def test_values(self, sets, plain, protocol, same_camera):
+        query, gallery = sets
+        distance = FeatureRows(query.features, gallery.features)
+        found = protocol(fprs=(0.01,))(query, gallery, distance)
+        dense = distance.rows(0, len(query)).numpy()
+        cross = (query.view_ids[:, None] != gallery.view_ids).numpy()
+        known = ((query.view_ids[:, None] >= 0) & (gallery.view_ids >= 0)).numpy()
+        assert found.metrics["mAP"] == pytest.approx(plain_map(plain, dense, query, gallery, same_camera))
+        for name, keep in (("same view", ~cross & known), ("cross view", cross & known)):
+            assert found.metrics[f"mAP ({name})"] == pytest.approx(plain_map(plain, dense, query, gallery, same_camera, keep))
+        labels = query.pids, gallery.pids, query.camids, gallery.camids
+        assert found.metrics["TPR@FPR=1e-02"] == tpr_at_fpr(distance, *labels, fprs=(0.01,), same_camera=same_camera)[0]
+        assert found.metrics["metric"] == (found.metrics["mAP"] + found.metrics["Rank-1"]) / 2
+        assert list(found.metrics)[:6] == ["mAP", "Rank-1", "Rank-5", "Rank-10", "mINP", "metric"]
+        assert found.num_gallery == len(gallery)
+
+    def test_the_same_camera_is_junk_only_when_excluded(self):
+        query, gallery = images([0], [1]), images([0, 5, 0], [1, 1, 2])
+        distance = rows([0.1, 0.2, 0.3])
+        assert SameCameraExcluded()(query, gallery, distance).metrics["mAP"] == 0.5
+        assert SameCameraKept()(query, gallery, distance).metrics["mAP"] == pytest.approx((1 + 2 / 3) / 2)
+
+    def test_view_metrics_keep_other_identities_of_every_view(self):
+        query, gallery = images([0], [0], views=[0]), images([5, 0, 0], [1, 1, 1], views=[1, 0, 1])
+        metrics = SameCameraExcluded()(query, gallery, rows([0.1, 0.2, 0.3])).metrics
+        assert metrics["mAP (same view)"] == 0.5
+        assert metrics["mAP (cross view)"] == 0.5
+
+    def test_no_view_metrics_without_views_or_when_not_wanted(self, sets):
+        query, gallery = sets
+        distance = FeatureRows(query.features, gallery.features)
+        bare = [FeatureSet.create(s.features, s.pids, s.camids) for s in sets]
+        assert not any("view" in name for name in SameCameraExcluded()(*bare, distance).metrics)
+        assert not any("view" in name for name in SameCameraExcluded(views=False)(query, gallery, distance).metrics)
+
+    def test_a_short_curve_shows_only_its_ranks(self, sets):
+        query, gallery = sets
+        found = SameCameraExcluded(max_rank=5)(query, gallery, FeatureRows(query.features, gallery.features))
+        assert "Rank-10" not in found.metrics
+        assert found.ranking.cmc.shape == (5,)
+
+    def test_no_match_at_all(self):
+        with pytest.raises(InputError, match=r"None of the 1 queries has a match .*TEST\.PROTOCOL"):
+            SameCameraExcluded()(images([0], [1]), images([0], [1]), rows([0.5]))
+
+
+class TestImageToTrack:
+    def test_a_track_is_as_far_as_its_nearest_image(self):
+        query = images([0], [0])
+        gallery = images([0, 1, 0, 1, 0], [1, 1, 1, 1, 2], tracks=[7, 3, 7, 3, 9])
+        found = ImageToTrack()(query, gallery, rows([0.5, 0.4, 0.2, 0.3, 0.9]))
+        # Track 7 (vehicle 0) at 0.2, track 3 (vehicle 1) at 0.3, track 9 (vehicle 0) at 0.9.
+        assert found.metrics["mAP"] == pytest.approx((1 + 2 / 3) / 2)
+        assert found.num_gallery == 3
+
+    def test_tracks_of_the_query_s_camera_are_junk(self):
+        gallery = images([0, 1, 0], [0, 1, 1], tracks=[1, 2, 3])
+        assert ImageToTrack()(images([0], [0]), gallery, rows([0.1, 0.2, 0.3])).metrics["mAP"] == 0.5
+
+    def test_a_track_of_two_views_has_no_view(self):
+        gallery = images([0, 0, 0, 1], [1, 1, 2, 1], tracks=[1, 1, 2, 3], views=[0, 1, 1, 0])
+        metrics = ImageToTrack()(images([0], [0], views=[0]), gallery, rows([0.1, 0.1, 0.2, 0.15])).metrics
+        assert metrics["mAP (cross view)"] == 0.5
+        assert "mAP (same view)" not in metrics
+
+    def test_gallery_without_tracks(self):
+        gallery = FeatureSet.create(torch.zeros(2, 1), [0, 0], [1, 1], [4, -1], paths=["a.jpg", "b.jpg"])
+        with pytest.raises(InputError, match=r"1 of 2 have none, the first being b\.jpg"):
+            ImageToTrack()(images([0], [0]), gallery, rows([0.1, 0.2]))
+
+    @pytest.mark.parametrize(("pids", "camids", "name"), [([0, 1], [1, 1], "pids"), ([0, 0], [1, 2], "camids")])
+    def test_track_of_two_vehicles_or_cameras(self, pids, camids, name):
+        with pytest.raises(InputError, match=f"Track 4 .* more than one value of {name}"):
+            ImageToTrack()(images([0], [0]), images(pids, camids, [4, 4]), rows([0.1, 0.2]))
+
+    def test_rows(self):
+        distance = rows([3, 1, 2], [6, 5, 4], [0, 8, 9])
+        tracks = TrackRows(distance, np.array([1, 0, 1]), 2)
+        assert tracks.shape == (3, 2)
+        assert tracks.rows(0, 3).tolist() == [[1, 2], [5, 4], [8, 0]]
+        assert distance.rows(0, 1).tolist() == [[3, 1, 2]]
