@@ -161,11 +161,21 @@ class CheckpointHook(HookBase):
 
 
 class WriterHook(HookBase):
-    """Lets FastReID's event writers write whenever new losses have been read, and closes them at the end."""
+    """Lets FastReID's event writers write whenever new losses have been read, and closes them at the end.
 
-    def __init__(self, writers: list[EventWriter], period: int) -> None:
-        self._writers = writers
+    Args:
+        build: makes the writers, once it is known where a resumed run starts; called in the main process only.
+        period: iterations between two readings.
+    """
+
+    def __init__(self, build: Callable[[], list[EventWriter]], period: int) -> None:
+        self._build = build
         self._period = period
+        self._writers: list[EventWriter] = []
+
+    def before_train(self) -> None:
+        if comm.is_main_process():
+            self._writers = self._build()
 
     def after_step(self) -> None:
         if (self.trainer.iter + 1) % self._period == 0:

@@ -13,6 +13,7 @@ from fastreid.config import CfgNode
 from fastreid.engine import DefaultTrainer
 from fastreid.engine.train_loop import HookBase, TrainerBase
 from fastreid.evaluation import DatasetEvaluator
+from fastreid.modeling import build_model
 from fastreid.utils import comm
 from fastreid.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from torch import nn
@@ -37,6 +38,8 @@ __all__ = ["Trainer"]
 
 logger = logging.getLogger(__name__)
 
+Evaluations = dict[str, tuple[DataLoader, DatasetEvaluator]]
+
 
 class Trainer(DefaultTrainer):
     """FastReID's ``DefaultTrainer``, right on today's PyTorch: CPU and CUDA, one process and several, exact to resume.
@@ -55,9 +58,8 @@ class Trainer(DefaultTrainer):
         cfg.SEED = self.seed = seed_of_run(cfg)
         # The same initial weights in every process; DistributedDataParallel would otherwise copy the first one's.
         seed_everything(self.seed)
-        # What cannot be evaluated is refused now, and not after the first epochs.
-        for name in cfg.DATASETS.TESTS:
-            self.build_evaluator(cfg, name)
+        # Built before anything is trained: what cannot be evaluated is refused now, and not after the first epochs.
+        self._evaluations = self.build_evaluations(cfg)
         self.loader = self.build_train_loader(cfg)
         self.cfg = cfg = self.auto_scale_hyperparams(cfg, self.loader.num_classes)
         model = to_memory_format(cfg, self.build_model(cfg))
@@ -113,23 +115,43 @@ class Trainer(DefaultTrainer):
         loader, num_query = cls.build_test_loader(cfg, dataset_name)
         return loader, VehicleEvaluator(cfg, num_query, output_dir)
 
+    @classmethod
+    def build_evaluations(cls, cfg: CfgNode) -> Evaluations:
+        """Loader and evaluator of every test set, by its name."""
+        return {name: cls.build_evaluator(cfg, name) for name in cfg.DATASETS.TESTS}
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        return build_model(cfg)
+
     def build_hooks(self) -> list[HookBase]:
         cfg, model = self.cfg, self.checkpointer.model
         evaluation = hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate)
-        built: list[HookBase] = [hooks.LRScheduler(), hooks.BatchNormSync(model)]
+        # An epoch's last line of progress comes before its evaluation, whose results the other writers wait for.
+        built: list[HookBase] = [
+            hooks.LRScheduler(),
+            hooks.WriterHook(self._build_progress, REPORT_PERIOD),
+            hooks.BatchNormSync(model),
+        ]
         if cfg.MODEL.FREEZE_LAYERS and cfg.SOLVER.FREEZE_ITERS > 0:
             built.append(hooks.FreezeHook(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS))
         if cfg.TEST.PRECISE_BN.ENABLED:
             built.append(hooks.PreciseBN(model, self._all_batches, cfg.TEST.PRECISE_BN.NUM_ITER, evaluation.due))
-        built += [evaluation, hooks.CheckpointHook(cfg.SOLVER.CHECKPOINT_PERIOD)]
-        return built
+        return [
+            *built,
+            evaluation,
+            hooks.CheckpointHook(cfg.SOLVER.CHECKPOINT_PERIOD),
+            hooks.WriterHook(self.build_writers, REPORT_PERIOD),
+        ]
 
     def build_writers(self) -> list[EventWriter]:
         return [
-            ProgressPrinter(self.start_iter, self.max_iter, self.iters_per_epoch),
             JSONWriter(str(Path(self.cfg.OUTPUT_DIR) / "metrics.json")),
             TensorboardXWriter(self.cfg.OUTPUT_DIR),
         ]
+
+    def _build_progress(self) -> list[EventWriter]:
+        return [ProgressPrinter(self.start_iter, self.max_iter, self.iters_per_epoch)]
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -165,9 +187,6 @@ class Trainer(DefaultTrainer):
             logger.info("The run in %s is finished: %d epochs.", self.cfg.OUTPUT_DIR, self.max_epoch)
             self._evaluate()
             return self._results
-        # Made here and not in build_hooks, which runs before it is known where a resumed run starts.
-        if comm.is_main_process():
-            self.register_hooks([hooks.WriterHook(self.build_writers(), REPORT_PERIOD)])
         logger.info(
             "Training %s from epoch %d to %d: %d iterations an epoch, batches of %d, on %s.",
             self.cfg.MODEL.META_ARCHITECTURE, self.start_iter // self.iters_per_epoch + 1, self.max_epoch,
@@ -253,7 +272,7 @@ class Trainer(DefaultTrainer):
         return self._results[self.cfg.DATASETS.TESTS[0]].get("metric")
 
     def _evaluate(self) -> dict[str, Any]:
-        self._results = self.test_all(self.cfg, self.checkpointer.model)
+        self._results = self.test_all(self.cfg, self.checkpointer.model, self._evaluations)
         self._evaluated_at = getattr(self, "iter", self.start_iter)
         return next(iter(self._results.values())) if len(self._results) == 1 else self._results
 
@@ -264,12 +283,11 @@ class Trainer(DefaultTrainer):
         return next(iter(results.values())) if len(results) == 1 else results
 
     @classmethod
-    def test_all(cls, cfg: CfgNode, model: nn.Module) -> dict[str, Any]:
+    def test_all(cls, cfg: CfgNode, model: nn.Module, evaluations: Evaluations | None = None) -> dict[str, Any]:
         """Evaluates ``model`` on every set of DATASETS.TESTS: {set: {metric: percent}}, empty dicts off the main process."""
         results: dict[str, Any] = OrderedDict()
         device = torch.device(cfg.MODEL.DEVICE)
-        for name in cfg.DATASETS.TESTS:
-            loader, evaluator = cls.build_evaluator(cfg, name)
+        for name, (loader, evaluator) in (evaluations or cls.build_evaluations(cfg)).items():
             results[name] = inference_on_dataset(
                 model,
                 DevicePrefetcher(loader, device, memory_format=memory_format(cfg)),
@@ -277,6 +295,7 @@ class Trainer(DefaultTrainer):
                 flip=cfg.TEST.FLIP.ENABLED,
                 amp_dtype=autocast_dtype(cfg),
             )
+            evaluator.reset()  # lets go of the features
         return results
 
 
