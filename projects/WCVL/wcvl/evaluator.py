@@ -1,5 +1,7 @@
 """VehicleEvaluator with the class separability criterion (Eq. 6) beside every feature's metrics."""
 
+from torch.nn.functional import normalize
+
 from vreid_common.evaluation import VehicleEvaluator
 from vreid_common.structures import FeatureSet
 from wcvl.csc import class_separability
@@ -8,7 +10,10 @@ __all__ = ["WCVLEvaluator"]
 
 
 class WCVLEvaluator(VehicleEvaluator):
-    """Adds ``CSC``, ``trace Sb`` and ``trace Sw`` (Table VII) over all test images, query and gallery; none is a percentage."""
+    """Adds ``CSC``, ``trace Sb`` and ``trace Sw`` (Table VII) over all test images, query and gallery; none is a percentage.
+
+    They describe the features that are compared: L2-normalised where TEST.METRIC is the cosine, else as the model returns them.
+    """
 
     def extra_metrics(self, name: str, query: FeatureSet, gallery: FeatureSet) -> dict[str, float]:
         """
@@ -17,5 +22,8 @@ class WCVLEvaluator(VehicleEvaluator):
             query: features as the model returned them.
             gallery: the same of the gallery.
         """
-        separability = class_separability((query.features, gallery.features), (query.pids, gallery.pids))
+        features = [query.features, gallery.features]
+        if self.metric == "cosine":
+            features = [normalize(part, dim=1) for part in features]
+        separability = class_separability(features, (query.pids, gallery.pids))
         return {"CSC": separability.csc, "trace Sb": separability.between, "trace Sw": separability.within}
