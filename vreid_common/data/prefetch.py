@@ -1,6 +1,7 @@
 """Copies of batches to a CUDA device, one batch ahead of the computation."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 
@@ -33,6 +34,11 @@ class DevicePrefetcher:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+    @property
+    def dataset(self) -> Any:
+        """What the batches are drawn from, if they say so: an evaluation compares its size with what arrived."""
+        return self.batches.dataset
 
     def __iter__(self) -> Iterator[Batch]:
         if self.device.type != "cuda":

@@ -45,7 +45,8 @@ class FeatureCollector:
         Raises:
             InputError: a label is missing or not an integer, or the features do not fit the batch or the batches before.
         """
-        labels = torch.stack([_labels(inputs, key, needed) for key, needed in _LABEL_KEYS.items()], dim=1)
+        columns = [_labels(inputs, key, needed) for key, needed in _LABEL_KEYS.items()]
+        labels = torch.stack([column.to(columns[0].device) for column in columns], dim=1)
         features = dict(outputs) if isinstance(outputs, Mapping) else {MAIN_FEATURE: outputs}
         if self._labels and features.keys() != self._features.keys():
             raise InputError(f"The model returned {list(features)} after batches with {list(self._features)}.")

@@ -7,6 +7,7 @@ import torch
 from fastreid.evaluation import DatasetEvaluator
 from torch import nn
 
+from vreid_common.data.prefetch import DevicePrefetcher
 from vreid_common.errors import InputError
 from vreid_common.evaluation import inference, inference_on_dataset
 
@@ -101,12 +102,13 @@ def test_any_iterable_of_batches(model, batches):
     assert len(recorder.outputs) == 3
 
 
-def test_a_loader_that_drops_images_is_found_out(model, batches):
+@pytest.mark.parametrize("wrap", [lambda loader: loader, lambda loader: DevicePrefetcher(loader, "cpu")])
+def test_a_loader_that_drops_images_is_found_out(model, batches, wrap):
     class Loader(list):
         dataset = range(13)
 
     with pytest.raises(InputError, match="12 of the 13 images"):
-        inference_on_dataset(model, Loader(batches), Recorder())
+        inference_on_dataset(model, wrap(Loader(batches)), Recorder())
 
 
 def test_lines_instead_of_a_bar_when_not_a_terminal(model, batches, caplog, monkeypatch):
