@@ -77,6 +77,7 @@ def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[s
     yield "Listed twice", _listed_twice(splits)
     yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""))
     yield "Queries without a match", _unmatched_queries(dataset.query, dataset.gallery)
+    yield "Tracks of several vehicles", [*_mixed_tracks(dataset.train), *_mixed_tracks(dataset.query + dataset.gallery)]
     if isinstance(dataset, VehicleDataset):
         yield "Lists and labels", dataset.inconsistencies()
     if args.read_images:
@@ -125,6 +126,14 @@ def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage]) -
             yield f"{item.path}: the gallery has no image of vehicle {item.pid}."
         elif item.camid != UNKNOWN and cameras[item.pid] == {item.camid}:
             yield f"{item.path}: the gallery has vehicle {item.pid} only from the query's own camera {item.camid}."
+
+
+def _mixed_tracks(items: list[VehicleImage]) -> Iterator[str]:
+    first: dict[int, VehicleImage] = {}
+    for item in items:
+        other = first.setdefault(item.track_id, item)
+        if item.track_id != UNKNOWN and item.pid != other.pid:
+            yield f"Track {item.track_id} holds {other.path} of vehicle {other.pid} and {item.path} of vehicle {item.pid}."
 
 
 def _unreadable_images(paths: list[str], workers: int) -> Iterator[str]:

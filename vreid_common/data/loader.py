@@ -185,5 +185,10 @@ def _as_it_is(batch: Batch | InputError) -> Batch | InputError:
 def _batches(loader: DataLoader) -> Iterator[Batch]:
     for batch in loader:
         if isinstance(batch, InputError):
-            raise batch
+            try:
+                raise batch
+            finally:
+                # The error's traceback holds this frame. Were the two a cycle, the garbage collector would take the workers'
+                # queues away before the workers are told to end, and wait for each of them in vain.
+                del batch
         yield batch

@@ -1,0 +1,140 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from vreid_common.data.check import add_check_arguments, run_check
+from vreid_common.errors import InputError
+
+
+def check(capsys, *arguments: str | Path) -> tuple[int, str]:
+    parser = argparse.ArgumentParser()
+    add_check_arguments(parser)
+    status = run_check(parser.parse_args([str(argument) for argument in arguments]))
+    return status, capsys.readouterr().out
+
+
+class TestVeRi776:
+    @pytest.fixture
+    def faults(self, veri, capsys):
+        def run(*arguments: str) -> str:
+            status, output = check(capsys, "VeRi776", "--root", veri.parent, *arguments)
+            assert status == 1
+            return output
+
+        return run
+
+    def test_good_folder(self, veri, capsys):
+        status, output = check(capsys, "VeRi776", "--root", veri.parent, "--read-images", "--workers", "1")
+        assert status == 0, output
+        assert "no faults found" in output
+        assert output.splitlines()[3].split() == ["query", "1", "1", "1", "1", "0"]
+
+    def test_missing_folder_and_image(self, veri, faults):
+        (veri / "image_train" / "0001_c001_00016450_0.jpg").unlink()
+        (veri / "image_train" / "0001_c002_00016490_0.jpg").write_bytes(b"")
+        output = faults()
+        assert "train: there is no file" in output
+        assert "is empty" in output
+        assert "2 faults found" in output
+        (veri / "image_query").rename(veri / "queries")
+        assert "needs the folder" in faults()
+
+    def test_image_that_no_list_names(self, veri, faults, draw):
+        draw(veri / "image_train" / "0009_c001_00000000_0.jpg")
+        assert "0009_c001_00000000_0.jpg is not listed in" in faults()
+
+    def test_name_listed_twice(self, veri, faults):
+        names = veri / "name_train.txt"
+        names.write_text(names.read_text() + names.read_text().split()[0])
+        assert "0001_c001_00016450_0.jpg is listed more than once" in faults()
+
+    def test_id_in_train_and_test(self, veri, faults, draw):
+        draw(veri / "image_train" / "0002_c009_00000000_0.jpg")
+        with (veri / "name_train.txt").open("a") as file:
+            file.write("0002_c009_00000000_0.jpg\n")
+        assert "Vehicle 2 is in the training images" in faults()
+
+    def test_label_that_contradicts_the_name(self, veri, faults):
+        labels = veri / "test_label.xml"
+        text = labels.read_bytes()
+        labels.write_bytes(text.replace(b'vehicleID="0002"', b'vehicleID="0004"', 1).replace(b'typeID="4"', b'typeID="40"', 1))
+        output = faults()
+        assert "has vehicleID '0004', and its name says 0002" in output
+        assert "has typeID '40', which is not a number from 1 to 9" in output
+
+    def test_label_and_track_of_no_image(self, veri, faults):
+        with (veri / "test_track.txt").open("a") as file:
+            file.write("0007_c001_t1 0007_c001_00000000_0.jpg\n")
+        labels = veri / "train_label.xml"
+        labels.write_bytes(labels.read_bytes().replace(b"0003_c001_00016500_0", b"0003_c001_00016501_0"))
+        output = faults()
+        assert "track 3: 0007_c001_00000000_0.jpg is in no split" in output
+        assert "0003_c001_00016500_0.jpg has no label" in output
+        assert "0003_c001_00016501_0.jpg is in no split" in output
+
+    def test_track_of_two_vehicles(self, veri, faults, draw):
+        draw(veri / "image_test" / "0005_c002_00000000_0.jpg")
+        with (veri / "name_test.txt").open("a") as file:
+            file.write("0005_c002_00000000_0.jpg\n")
+        tracks = veri / "test_track.txt"
+        tracks.write_text(tracks.read_text().replace(" \n", " 0005_c002_00000000_0.jpg\n", 1))
+        assert "of vehicle 2 and" in faults()
+
+    def test_query_without_a_match(self, veri, faults):
+        (veri / "name_test.txt").write_text("0002_c002_00030600_0.jpg\n0002_c002_00030605_0.jpg\n")
+        assert "the gallery has vehicle 2 only from the query's own camera 1" in faults()
+        (veri / "name_test.txt").write_text("0008_c002_00030600_0.jpg\n")
+        assert "the gallery has no image of vehicle 2" in faults()
+
+    def test_unreadable_image(self, veri, faults):
+        damaged = veri / "image_test" / "0002_c003_00030700_0.jpg"
+        damaged.write_bytes(damaged.read_bytes()[:200])
+        assert f"Cannot read the image {damaged}" in faults("--read-images", "--workers", "2")
+
+    def test_limit(self, veri, faults):
+        for path in (veri / "image_train").iterdir():
+            path.unlink()
+        output = faults("--limit", "1")
+        assert output.count("there is no file") == 1
+        assert "... and 2 more; --limit 0 shows all" in output
+        assert faults("--limit", "0").count("there is no file") == 3
+
+
+class TestCSV:
+    def test_keys_from_a_file_with_keys_of_a_project(self, csv_file, tmp_path, capsys):
+        config = tmp_path / "config.yml"
+        config.write_text(f"MODEL:\n  WCVL:\n    BETA: 0.1\nDATASETS:\n  CSV:\n    FILE: {csv_file}\n")
+        status, output = check(capsys, "CSVVehicles", "--config-file", config)
+        assert status == 0, output
+
+    def test_every_faulty_row(self, csv_file, capsys):
+        csv_file.write_text("path,vehicle_id,split\nv0_0.png,,train\nv0_0.png,1,test\n")
+        status, output = check(capsys, "CSVVehicles", "--opts", "DATASETS.CSV.FILE", csv_file)
+        assert status == 1
+        assert "row 2: vehicle_id is empty" in output
+        assert "row 3: split is 'test'" in output
+        assert "2 faults found" in output
+
+    def test_image_for_training_and_testing(self, csv_file, capsys):
+        csv_file.write_text("path,vehicle_id,split\nv0_0.png,1,train\nv0_0.png,2,query\nv0_1.png,2,gallery\n")
+        output = check(capsys, "CSVVehicles", "--opts", "DATASETS.CSV.FILE", csv_file)[1]
+        assert "v0_0.png is listed both for training and for testing" in output
+
+    def test_real_photographs(self, photos, capsys):
+        arguments = ["--read-images", "--workers", "2", "--opts", "DATASETS.CSV.FILE", photos / "vehicles.csv"]
+        assert check(capsys, "CSVVehicles", *arguments)[0] == 0
+
+
+def test_fastreids_own_set(tmp_path, capsys):
+    status, output = check(capsys, "VeRi", "--root", tmp_path)
+    assert status == 1
+    assert "is not found" in output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["Nothing"], ["CSVVehicles", "--opts", "A"], ["CSVVehicles", "--config-file", "none.yml"]]
+)
+def test_wrong_arguments(arguments, capsys):
+    with pytest.raises(InputError):
+        check(capsys, *arguments)
