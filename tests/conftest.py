@@ -1,12 +1,15 @@
 """Shared by every test: one thread a process (oversubscription slows torch tenfold), and where real photographs may lie."""
 
+import csv
 import os
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import vreid_common  # noqa: F401 - FastReID can be imported from here on
 
@@ -22,3 +25,32 @@ def photos() -> Path:
     if not (folder / "vehicles.csv").is_file():
         pytest.skip(f"the real photographs are not there: {folder}/vehicles.csv (set VREID_PHOTOS)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def vehicles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """vehicles.csv of 32×32 images in which every identity has its own colours.
+
+    6 training identities with 5 images each; 4 test identities with one query and two gallery images each, in three cameras.
+    """
+    folder = tmp_path_factory.mktemp("vehicles")
+    random = np.random.default_rng(0)
+    rows = []
+
+    def draw(identity: int, camera: int, split: str, number: int) -> None:
+        colours = np.random.default_rng(identity).integers(0, 256, (4, 4, 3))
+        pixels = np.kron(colours, np.ones((8, 8, 1))) + random.normal(0, 20, (32, 32, 3))
+        name = f"{identity}_{camera}_{number}.png"
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name)
+        rows.append([name, identity, camera, split])
+
+    for identity in range(6):
+        for number in range(5):
+            draw(identity, number % 3, "train", number)
+    for identity in range(6, 10):
+        draw(identity, 0, "query", 0)
+        draw(identity, 1, "gallery", 1)
+        draw(identity, 2, "gallery", 2)
+    with (folder / "vehicles.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["path", "vehicle_id", "camera_id", "split"], *rows])
+    return folder / "vehicles.csv"

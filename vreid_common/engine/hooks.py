@@ -3,12 +3,10 @@
 import itertools
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import torch
 import torch.distributed as dist
+from fastreid.engine import hooks
 from fastreid.engine.hooks import HookBase
-from fastreid.evaluation.testing import flatten_results_dict
 from fastreid.utils import comm
 from fastreid.utils.events import EventStorage, EventWriter
 from fastreid.utils.precision_bn import get_bn_modules, update_bn_stats
@@ -109,32 +107,23 @@ class PreciseBN(HookBase):
                 update_bn_stats(self._model, itertools.islice(self._batches(), self._num_iter), self._num_iter)
 
 
-class EvalHook(HookBase):
-    """Evaluates every ``period`` epochs and after the last one, before the checkpoint is written (A13, B17).
+class EvalHook(hooks.EvalHook):
+    """FastReID's hook, also right where the last epoch is no multiple of the period, or the period is no period (A13, B17).
 
-    A period of 0 or less evaluates after the last epoch only.
+    It evaluates every ``eval_period`` epochs and after the last one, always before the checkpoint is written; a period of 0 or
+    less evaluates after the last epoch only.
     """
-
-    def __init__(self, period: int, evaluate: Callable[[], dict[str, Any]]) -> None:
-        self._period = period
-        self._evaluate = evaluate
 
     def due(self, epoch: int) -> bool:
         last = epoch + 1 == self.trainer.max_epoch
         return last or (self._period > 0 and (epoch + 1) % self._period == 0)
 
     def after_epoch(self) -> None:
-        if not self.due(self.trainer.epoch):
-            return
-        results = self._evaluate()
-        flat = {
-            key: float(value) for key, value in flatten_results_dict(results or {}).items() if isinstance(value, (int, float))
-        }
-        if flat:
-            self.trainer.storage.put_scalars(smoothing_hint=False, **flat)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        comm.synchronize()
+        if self.due(self.trainer.epoch):
+            self._do_eval()
+
+    def after_train(self) -> None:
+        del self._func  # a bound method of the trainer
 
 
 class CheckpointHook(HookBase):
