@@ -102,27 +102,20 @@ class _Smallest:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._chunks: list[Tensor] = []
+        self._chunks: list[np.ndarray] = []
         self._held = 0
-        self._bound: Tensor | None = None
+        self._bound: float | None = None
 
     def below_bound(self, block: Tensor) -> Tensor:
         """Mask of the values that may still be among the smallest."""
         return torch.ones_like(block, dtype=torch.bool) if self._bound is None else block < self._bound
 
     def add(self, values: Tensor) -> None:
-        self._chunks.append(values)
+        self._chunks.append(values.cpu().numpy())
         self._held += len(values)
         if self._held > 2 * self._size + (1 << 20):
-            self._shrink()
+            kept = np.partition(np.concatenate(self._chunks), self._size - 1)[: self._size].copy()
+            self._chunks, self._held, self._bound = [kept], self._size, float(kept[-1])
 
     def sorted(self) -> np.ndarray:
-        self._shrink()
-        return self._chunks[0].sort().values.cpu().numpy() if self._chunks else np.empty(0)
-
-    def _shrink(self) -> None:
-        if self._held > self._size > 0:
-            kept = torch.cat(self._chunks).topk(self._size, largest=False, sorted=False).values
-            self._chunks, self._held, self._bound = [kept], self._size, kept.max()
-        elif self._chunks:
-            self._chunks = [torch.cat(self._chunks)]
+        return np.sort(np.concatenate(self._chunks))[: self._size] if self._chunks else np.empty(0)
