@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from vreid_common.synthetic.charts import Kind, Swatch
+from vreid_common.synthetic.charts import Swatch
 from vreid_common.synthetic.mesh import MeshBuilder
 from vreid_common.synthetic.shapes import BoxShape, CarShape, Shape
 
@@ -80,7 +82,7 @@ def _loft(
     under = builder.charts.swatch(_DARK)
     sections = [_section(x, half, top, bottom, min(shoulder, 0.4 * (top - bottom))) for x, half, top in stations]
     mirror = np.array([1.0, -1.0, 1.0])
-    for a, b in zip(sections[:-1], sections[1:], strict=True):
+    for a, b in pairwise(sections):
         middle = np.array([(a[0, 0] + b[0, 0]) / 2, 0.0, (a[0, 2] + bottom) / 2])
         for i in range(len(a) - 1):
             if i == 0 and open_top and open_top[0] - 1e-6 <= b[0, 0] and a[0, 0] <= open_top[1] + 1e-6:
@@ -142,7 +144,7 @@ def _add_cabin(builder: MeshBuilder, shape: CarShape) -> None:
         row(back, 0.91, shape.deck - 0.03, -0.02, 0.02),
     ]
     center = np.array([middle, 0.0, shape.belt])
-    for a, b in zip(rows[:-1], rows[1:], strict=True):
+    for a, b in pairwise(rows):
         for i in range(len(f) - 1):
             quad = np.stack([a[i], b[i], b[i + 1], a[i + 1]])
             builder.polygon(quad, None, quad.mean(axis=0) - center, smooth=True)

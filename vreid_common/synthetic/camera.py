@@ -15,7 +15,7 @@ __all__ = ["Camera", "Crop", "Pose"]
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a mesh stands: ``x``, ``y`` metres on the ground, ``yaw`` radians from the world's x to the mesh's x, anti-clockwise."""
+    """Where a mesh stands: ``x``, ``y`` in metres and ``yaw``, radians anti-clockwise from the world's x to the mesh's."""
 
     x: float = 0.0
     y: float = 0.0
@@ -37,7 +37,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Crop:
-    """Part of a camera's frame, ``left`` and ``top`` in its pixels, shown at ``scale_x`` and ``scale_y`` output pixels a pixel."""
+    """Part of a camera's frame from ``left``, ``top`` on, shown with ``scale_x`` × ``scale_y`` pixels for one of it."""
 
     left: float
     top: float
@@ -95,9 +95,9 @@ class Camera:
         return np.diag([self.focal, self.focal, 1.0]) @ columns
 
 
-# Compiled loops instead of matrix products: faster on small meshes, and the result cannot depend on the BLAS library's blocking.
+# Compiled loops, not matrix products: faster on small meshes, and the result cannot depend on the BLAS library's blocking.
 @njit(cache=True)
-def _turn_and_move(points, c, s, dx, dy):  # noqa: ANN001, ANN202 - compiled, see Pose.to_world()
+def _turn_and_move(points, c, s, dx, dy):  # compiled, see Pose.to_world()
     out = np.empty((len(points), 3))
     for i in range(len(points)):
         x, y = points[i, 0], points[i, 1]
@@ -106,7 +106,7 @@ def _turn_and_move(points, c, s, dx, dy):  # noqa: ANN001, ANN202 - compiled, se
 
 
 @njit(cache=True)
-def _project(points, eye, rotation, focal):  # noqa: ANN001, ANN202 - compiled, see Camera.project()
+def _project(points, eye, rotation, focal):  # compiled, see Camera.project()
     screen, depth = np.empty((len(points), 2)), np.empty(len(points))
     for i in range(len(points)):
         x, y, z = points[i, 0] - eye[0], points[i, 1] - eye[1], points[i, 2] - eye[2]

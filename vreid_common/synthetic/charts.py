@@ -1,7 +1,7 @@
 """Texture charts: flat drawings of a vehicle's sides in metres, packed into one atlas.
 
-A chart is what one sees looking straight at one side of the vehicle. Drawing takes the vehicle's own coordinates (two of x, y, z),
-so a window or a sticker is drawn where it is on the body, and the same coordinates texture the mesh.
+A chart is what one sees looking straight at one side of the vehicle. Drawing takes two of the vehicle's coordinates x, y, z, so
+a window or a sticker is drawn where it is on the body, and the same coordinates texture the mesh.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -91,7 +92,7 @@ class Chart:
 
     def line(self, points: Sequence[tuple[float, float]], width: float, rgb: RGB, kind: Kind = Kind.MATTE) -> None:
         """Draws a line ``width`` metres wide through the points."""
-        for a, b in zip(points[:-1], points[1:], strict=True):
+        for a, b in pairwise(points):
             along = np.subtract(b, a)
             length = float(np.hypot(*along))
             if length > 0:

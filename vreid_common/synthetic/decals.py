@@ -65,7 +65,7 @@ def _zones(shape: Shape) -> dict[str, Zone]:
     half, front, rear = shape.width / 2, shape.length / 2, -shape.length / 2
     sides = ("left", "right")
     if isinstance(shape, CarShape):
-        cowl, roof_front, roof_rear, back = cabin_x(shape)
+        cowl, roof_front, roof_rear, _ = cabin_x(shape)
         low, belt, deck, edge = shape.clearance, shape.belt, shape.deck, shape.height - 0.17
         upper = edge if shape.height > 1.9 else belt - 0.05  # a van has room for signs up to its roof
         return {
@@ -81,9 +81,10 @@ def _zones(shape: Shape) -> dict[str, Zone]:
     floor = shape.clearance + 0.45
     rear_top, load_front = shape.height - 0.25, front - shape.cab - 0.2
     bus = not shape.cab
+    edge = (shape.height - 0.48, shape.height - 0.18) if bus else (floor + 0.05, floor + 0.3)
     return {
         "doors": (sides, rear + 0.3, 0.72 if bus else floor + 0.25, load_front, 1.3 if bus else rear_top),
-        "sill": (sides, rear + 0.3, (shape.height - 0.48) if bus else floor + 0.05, load_front, (shape.height - 0.18) if bus else floor + 0.3),
+        "sill": (sides, rear + 0.3, edge[0], load_front, edge[1]),
         "bonnet": (("top",), front - 1.4, -0.7 * half, front - 0.4, 0.7 * half),
         "roof": (("top",), rear + 0.5, -0.7 * half, load_front, 0.7 * half),
         "windscreen": (("front",), -0.7 * half, 1.42, 0.7 * half, 1.72),

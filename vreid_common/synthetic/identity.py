@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from vreid_common.synthetic.shapes import BODY_TYPES, Shape, sample_shape
 __all__ = ["COLORS", "Vehicle", "make_vehicle"]
 
 COLORS: tuple[tuple[str, RGB], ...] = (
-    ("yellow", (222, 180, 40)), ("orange", (212, 105, 35)), ("green", (48, 100, 62)), ("gray", (118, 120, 124)), ("red", (158, 28, 34)),
-    ("blue", (38, 66, 132)), ("white", (226, 227, 226)), ("golden", (176, 150, 104)), ("brown", (92, 64, 48)), ("black", (30, 30, 33)),
+    ("yellow", (222, 180, 40)), ("orange", (212, 105, 35)), ("green", (48, 100, 62)), ("gray", (118, 120, 124)),
+    ("red", (158, 28, 34)), ("blue", (38, 66, 132)), ("white", (226, 227, 226)), ("golden", (176, 150, 104)),
+    ("brown", (92, 64, 48)), ("black", (30, 30, 33)),
 )  # fmt: skip
 """Paints; ``color_id`` is the index + 1, which is VeRi-776's colorID."""
 
@@ -31,7 +33,7 @@ GROUP_SIZES = (2, 3, 4, 3)
 
 @dataclass(frozen=True)
 class Vehicle:
-    """One identity. ``group`` numbers the look-alikes that share everything but ``marks``; ``design`` chooses lamps and grille."""
+    """One identity. ``group`` numbers the look-alikes, which share all but ``marks``; ``design`` chooses lamps and grille."""
 
     index: int
     group: int
@@ -43,6 +45,7 @@ class Vehicle:
     marks: Marks
 
 
+@lru_cache(maxsize=64)
 def make_vehicle(seed: int, domain: int, split: int, index: int) -> Vehicle:
     """Vehicle number ``index`` (from 0) of a split's population: a pure function of the arguments.
 

@@ -11,15 +11,14 @@ import cv2
 import numpy as np
 
 from vreid_common.synthetic.backdrop import Backdrop, Thing, make_backdrop, passer_by
-from vreid_common.synthetic.camera import Camera, Crop, Pose
+from vreid_common.synthetic.camera import Camera, Crop
 from vreid_common.synthetic.charts import to_linear
-from vreid_common.synthetic.identity import make_vehicle
 from vreid_common.synthetic.mesh import Mesh
 from vreid_common.synthetic.raster import Buffers, rasterize
 from vreid_common.synthetic.rng import generator
-from vreid_common.synthetic.scene import Domain, Scene, Shot
+from vreid_common.synthetic.scene import Domain, Scene, Shot, Split
 from vreid_common.synthetic.sensor import expose, to_srgb
-from vreid_common.synthetic.shading import Light, Wear, shade
+from vreid_common.synthetic.shading import Wear, shade
 from vreid_common.synthetic.street import make_site
 from vreid_common.synthetic.vehicle import build_vehicle
 
@@ -67,8 +66,8 @@ def render_shot(scene: Scene, shot: Shot) -> tuple[np.ndarray, int]:
 
 
 @lru_cache(maxsize=4)
-def _vehicle(scene: Scene, split: int, index: int) -> tuple[Mesh, Wear]:
-    return build_vehicle(make_vehicle(scene.seed, scene.domain, split, index))
+def _vehicle(scene: Scene, split: Split, index: int) -> tuple[Mesh, Wear]:
+    return build_vehicle(scene.vehicle(split, index))
 
 
 def _crop(screen: np.ndarray, size: int, rng: np.random.Generator, spread: float) -> Crop:
@@ -101,7 +100,7 @@ def _draw(things: list[Thing], shot: Shot, crop: Crop, size: int) -> np.ndarray:
 
 
 def _in_sight(thing: Thing, camera: Camera, crop: Crop, size: int) -> bool:
-    """Whether a ball round the thing is before the camera and reaches into the crop (a quick test that may say yes too often)."""
+    """Whether a ball round the thing is before the camera and reaches into the crop (quick; says yes too often)."""
     center, depth = camera.project(np.array([[thing.pose.x, thing.pose.y, 0.0]]))
     if depth[0] < thing.mesh.radius + _NEAR:
         return bool(depth[0] > 0)
@@ -132,9 +131,11 @@ def _ground(backdrop: Backdrop | None, shot: Shot, mesh: Mesh, crop: Crop, size:
 
 def _far(backdrop: Backdrop, camera: Camera, crop: Crop, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The panorama behind the crop, (S, S, 3) uint8, and which rows (S,) are above the horizon (a camera without roll)."""
-    right, down, forward = camera.rotation
+    _, down, forward = camera.rotation
     rows = crop.top + (np.arange(size) + 0.5) / crop.scale_y
-    slope = -(rows * down[2] + camera.focal * forward[2]) / camera.focal  # of the ray at each row: below the horizon is positive
+    slope = (
+        -(rows * down[2] + camera.focal * forward[2]) / camera.focal
+    )  # of the ray at each row: below the horizon is positive
     above = slope < 0
     if not above.any():
         return np.zeros((size, size, 3), np.uint8), above

@@ -1,6 +1,7 @@
 """Z-buffer rasteriser: which triangle is seen at which pixel, and where on it.
 
-Shape shorthand: V vertices, T triangles, H × W pixels. A triangle covers a pixel when it covers the pixel's centre, (column + 0.5, row + 0.5).
+Shape shorthand: V vertices, T triangles, H × W pixels. A triangle covers a pixel when it covers
+the pixel's centre, (column + 0.5, row + 0.5).
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ class Buffers:
 
 
 def rasterize(buffers: Buffers, screen: np.ndarray, depth: np.ndarray, triangles: np.ndarray) -> None:
-    """Draws one mesh into the buffers: nearer surfaces hide farther ones, whatever the order, and faces seen from behind are left out.
+    """Draws one mesh into the buffers: nearer surfaces hide farther ones, whatever the order; back faces are left out.
 
     Args:
-        buffers: changed in place; ``face`` and ``weights`` are this mesh's afterwards, ``inverse_depth`` is everything's so far.
+        buffers: changed in place; afterwards ``face`` and ``weights`` are this mesh's, ``inverse_depth`` is everything's.
         screen: (V, 2) float64 column and row in pixels (row down).
         depth: (V,) float64 distance along the optical axis, metres.
         triangles: (T, 3) int32, counter-clockwise seen from outside.
@@ -50,7 +51,7 @@ def rasterize(buffers: Buffers, screen: np.ndarray, depth: np.ndarray, triangles
 
 
 @njit(cache=True, error_model="numpy")
-def _rasterize(screen, inverse, triangles, inverse_depth, face, weights):  # noqa: ANN001, ANN202 - compiled, see rasterize()
+def _rasterize(screen, inverse, triangles, inverse_depth, face, weights):  # compiled, see rasterize()
     height, width = face.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]

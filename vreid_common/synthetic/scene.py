@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 
@@ -100,28 +100,29 @@ class Scene:
         if self.seed < 0:
             raise ValueError(f"The seed of a rendered data set must not be negative, got {self.seed}.")
 
-    def vehicle(self, tracklet: Tracklet) -> Vehicle:
-        """The vehicle of a tracklet."""
-        return make_vehicle(self.seed, self.domain, tracklet.split, tracklet.vehicle)
+    def vehicle(self, split: Split, index: int) -> Vehicle:
+        """Vehicle number ``index`` (from 0) of a split."""
+        return make_vehicle(self.seed, self.domain, split, index)
 
-    @cached_property
+    @property
     def tracklets(self) -> list[Tracklet]:
         """All tracklets, by vehicle and then by time."""
-        lengths = self._lengths()
-        result: list[Tracklet] = []
-        for split, count in ((Split.TRAIN, self.size.train_ids), (Split.TEST, self.size.test_ids)):
-            for vehicle in range(count):
-                vehicle_id = vehicle + 1 + (self.size.train_ids if split else 0)
-                for camera, start, draw in self._trip(split, vehicle):
-                    frames = lengths[len(result)]
-                    query = int(draw * frames)
-                    result.append(Tracklet(len(result) + 1, vehicle_id, vehicle, split, camera, start, frames, query))
-        return result
+        return [t for split, count in enumerate(self.counts) for i in range(count) for t in self.tracklets_of(Split(split), i)]
 
-    def _lengths(self) -> list[int]:
-        blocks = -(-self.size.tracklets // len(FRAMES_PER_TRACKLET))
-        rng = generator(self.seed, _PLAN, self.domain, _LENGTHS)
-        return np.concatenate([rng.permutation(FRAMES_PER_TRACKLET) for _ in range(blocks)])[: self.size.tracklets].tolist()
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Identities of each split."""
+        return self.size.train_ids, self.size.test_ids
+
+    def tracklets_of(self, split: Split, vehicle: int) -> list[Tracklet]:
+        """The tracklets of vehicle number ``vehicle`` (from 0) of a split, by time."""
+        place = vehicle + (self.size.train_ids if split else 0)
+        first = place * self.size.visits
+        lengths = _lengths(self)[first : first + self.size.visits]
+        return [
+            Tracklet(first + i + 1, place + 1, vehicle, split, camera, start, frames, query=int(draw * frames))
+            for i, ((camera, start, draw), frames) in enumerate(zip(self._trip(split, vehicle), lengths, strict=True))
+        ]
 
     def _trip(self, split: Split, vehicle: int) -> Iterator[tuple[int, int, float]]:
         """Cameras along one drive round the ring road: (camera, timestamp, uniform draw).
@@ -130,7 +131,7 @@ class Scene:
         """
         rng = generator(self.seed, _PLAN, self.domain, _TRIP, split, vehicle)
         size = self.size
-        places = self._places
+        places = _places(self)
         first = int(rng.integers(size.cameras))
         passed = np.sort(rng.choice(size.cameras, size=size.visits, replace=False))
         seconds = _FIRST_TRIP_SECONDS + rng.uniform(0, (_HOURS - 1) * 3600)
@@ -142,8 +143,17 @@ class Scene:
             here = places[camera]
             yield camera, int(seconds * FRAME_RATE), float(rng.uniform())
 
-    @cached_property
-    def _places(self) -> np.ndarray:
-        """Metres along the ring road of each camera, and the road's length last."""
-        rng = generator(self.seed, _PLAN, self.domain, _NETWORK)
-        return np.cumsum(rng.uniform(250, 700, size=self.size.cameras + 1))
+
+@lru_cache(maxsize=4)
+def _lengths(scene: Scene) -> list[int]:
+    """Number of images of each tracklet."""
+    blocks = -(-scene.size.tracklets // len(FRAMES_PER_TRACKLET))
+    rng = generator(scene.seed, _PLAN, scene.domain, _LENGTHS)
+    return np.concatenate([rng.permutation(FRAMES_PER_TRACKLET) for _ in range(blocks)])[: scene.size.tracklets].tolist()
+
+
+@lru_cache(maxsize=4)
+def _places(scene: Scene) -> np.ndarray:
+    """Metres along the ring road of each camera, and the road's length last."""
+    rng = generator(scene.seed, _PLAN, scene.domain, _NETWORK)
+    return np.cumsum(rng.uniform(250, 700, size=scene.size.cameras + 1))

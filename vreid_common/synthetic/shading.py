@@ -63,7 +63,9 @@ class Wear:
     dents: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))
 
 
-def shade(mesh: Mesh, buffers: Buffers, eye: np.ndarray, light: Light, direction: np.ndarray, wear: Wear, out: np.ndarray) -> None:
+def shade(
+    mesh: Mesh, buffers: Buffers, eye: np.ndarray, light: Light, direction: np.ndarray, wear: Wear, out: np.ndarray
+) -> None:
     """Writes the colour of every pixel at which ``mesh``, drawn last into ``buffers``, is seen.
 
     Args:
@@ -92,7 +94,7 @@ def _dirt_pattern() -> np.ndarray:
 def _shade(
     face, weights, triangles, vertices, normals, uv, rgb, kind, surfaces, pattern, dirt_rgb, eye, to_sun, sun, sky, ground,
     dirt, dirt_seed, dents, out,
-):  # fmt: skip  # noqa: ANN001, ANN202 - compiled, see shade()
+):  # fmt: skip  # compiled, see shade()
     height, width = face.shape
     atlas_height, atlas_width = kind.shape
     lx, ly, lz = to_sun

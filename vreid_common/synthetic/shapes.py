@@ -17,8 +17,8 @@ class CarShape:
     """A body with a bonnet and a cabin. Metres; x positions are measured from the end they are named after.
 
     ``cowl`` nose to the foot of the windscreen, ``screen`` length of the windscreen along x, ``tail`` tail to the end of the
-    roof, ``back`` tail to the foot of the rear window; heights ``nose``, ``belt`` (foot of the windows), ``deck`` (behind them);
-    ``tumble`` roof width over body width; ``side_windows`` how many panes behind the windscreen; ``bed`` open load bed.
+    roof, ``back`` tail to the foot of the rear window; heights ``nose``, ``belt`` (foot of the windows) and ``deck`` (behind
+    them); ``tumble`` roof width over body width; ``side_windows`` how many panes behind the windscreen; ``bed`` open load bed.
     """
 
     length: float
@@ -65,8 +65,9 @@ _CARS: dict[str, tuple[tuple[float, float], ...]] = {
             (0.50, 0.68), (0.30, 0.50), (0.13, 0.16), (0.78, 0.86), (0.36, 0.40), (0.85, 0.95), (0.85, 1.00)),
     "van": ((4.80, 5.60), (1.92, 2.05), (1.98, 2.45), (0.20, 0.26), (0.95, 1.05), (1.18, 1.28), (1.18, 1.28), (0.60, 0.85),
             (0.65, 0.85), (0.17, 0.22), (0.13, 0.15), (0.86, 0.93), (0.33, 0.36), (0.85, 0.95), (0.95, 1.15)),
-    "hatchback": ((3.65, 4.20), (1.66, 1.80), (1.46, 1.55), (0.16, 0.20), (0.72, 0.80), (0.94, 1.00), (0.98, 1.06), (0.85, 1.05),
-                  (0.68, 0.85), (0.40, 0.62), (0.13, 0.18), (0.72, 0.80), (0.29, 0.32), (0.72, 0.82), (0.55, 0.68)),
+    "hatchback": ((3.65, 4.20), (1.66, 1.80), (1.46, 1.55), (0.16, 0.20), (0.72, 0.80), (0.94, 1.00), (0.98, 1.06),
+                  (0.85, 1.05), (0.68, 0.85), (0.40, 0.62), (0.13, 0.18), (0.72, 0.80), (0.29, 0.32), (0.72, 0.82),
+                  (0.55, 0.68)),
     "mpv": ((4.45, 4.90), (1.78, 1.88), (1.64, 1.80), (0.17, 0.21), (0.80, 0.88), (1.02, 1.10), (1.04, 1.12), (0.78, 0.95),
             (0.80, 1.00), (0.30, 0.50), (0.13, 0.16), (0.76, 0.84), (0.31, 0.34), (0.85, 0.92), (0.80, 0.95)),
     "pickup": ((5.05, 5.50), (1.84, 1.98), (1.74, 1.86), (0.26, 0.32), (0.96, 1.05), (1.12, 1.20), (1.08, 1.18), (1.20, 1.40),
@@ -76,7 +77,8 @@ _CARS: dict[str, tuple[tuple[float, float], ...]] = {
 }  # fmt: skip
 _BOXES: dict[str, tuple[tuple[float, float], ...]] = {
     "bus": ((8.5, 11.0), (2.42, 2.52), (2.90, 3.15), (0.28, 0.36), (0.45, 0.50), (2.2, 2.6), (2.6, 3.0)),
-    "truck": ((5.8, 7.8), (2.15, 2.40), (2.80, 3.30), (0.45, 0.55), (0.40, 0.46), (1.0, 1.2), (1.4, 1.8), (1.6, 1.95), (2.15, 2.45)),
+    "truck": ((5.8, 7.8), (2.15, 2.40), (2.80, 3.30), (0.45, 0.55), (0.40, 0.46), (1.0, 1.2), (1.4, 1.8),
+              (1.6, 1.95), (2.15, 2.45)),
 }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def make_site(seed: int, index: int) -> Site:
     view = index % len(VIEWS)
     side = 1.0 if rng.random() < 0.5 else -1.0
     if VIEWS[view] == "side":
-        x, y, height = rng.uniform(-3, 3), side * rng.uniform(9.5, 13.5), rng.uniform(2.8, 5.5)
+        x, y, height = rng.uniform(-1.5, 1.5), side * rng.uniform(10.0, 13.5), rng.uniform(2.8, 5.5)
     else:
         x, y, height = rng.uniform(14, 20), side * rng.uniform(2.5, 9.0), rng.uniform(4.2, 7.0)
         x = -x if VIEWS[view] == "front" else x
@@ -82,11 +82,11 @@ def street_shots(scene: Scene, tracklet: Tracklet) -> list[Shot]:
     """The images of one passage: the vehicle drives a straight line past the camera at constant speed."""
     site = make_site(scene.seed, tracklet.camera)
     rng = generator(scene.seed, _STREET, _PASSAGE, tracklet.split, tracklet.track_id)
-    shape = scene.vehicle(tracklet).shape
+    shape = scene.vehicle(tracklet.split, tracklet.vehicle).shape
     yaw = float(np.radians(rng.normal(0, 5)))
     lane = float(rng.normal(0, 0.5))
     speed = rng.uniform(7.0, 13.0)
-    middle = site.path_x + rng.uniform(-2, 2)
+    middle = site.path_x + rng.uniform(-1.5, 1.5)
     if VIEWS[site.view] != "side":  # long vehicles are caught farther away, when they fit into the frame
         middle += np.sign(site.path_x) * max(0.0, shape.length - 5.0) * 0.8
     else:

@@ -1,4 +1,4 @@
-"""The studio: a vehicle on a plain floor, its attributes drawn as VehicleX's are - orientation, light, camera height and distance."""
+"""The studio: a vehicle on a plain floor, with VehicleX's attributes: orientation, light, camera height and distance."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ def studio_shots(scene: Scene, tracklet: Tracklet) -> list[Shot]:
     camera = generator(scene.seed, _STUDIO, _CAMERA, tracklet.camera)
     center, height, reach = camera.uniform(0, 360), camera.uniform(2.0, 6.0), camera.uniform(9.0, 15.0)
     rng = generator(scene.seed, _STUDIO, _TURN, tracklet.split, tracklet.track_id)
-    shape = scene.vehicle(tracklet).shape
+    shape = scene.vehicle(tracklet.split, tracklet.vehicle).shape
     orientation, turn = center + rng.normal(0, 25), rng.choice([-1, 1]) * rng.uniform(2, 6)
     height += rng.uniform(-0.7, 0.7)
     distance = reach + rng.uniform(-1.5, 1.5) + max(0.0, shape.length - 5.0)
     intensity, light_azimuth = float(rng.uniform(0.3, 1.0)), rng.uniform(0, 2 * np.pi)
     elevation = rng.uniform(0.6, 1.2)
-    direction = np.array([np.cos(elevation) * np.cos(light_azimuth), np.cos(elevation) * np.sin(light_azimuth), np.sin(elevation)])
+    direction = np.array(
+        [np.cos(elevation) * np.cos(light_azimuth), np.cos(elevation) * np.sin(light_azimuth), np.sin(elevation)]
+    )
     light = Light(direction, np.full(3, 1.25 * intensity), np.full(3, 0.55), np.full(3, 0.22))
     shots = []
     for frame in range(tracklet.frames):

@@ -37,9 +37,13 @@ def _add_car_fittings(builder: MeshBuilder, vehicle: Vehicle, shape: CarShape) -
     marks, half = vehicle.marks, shape.width / 2
     black = builder.charts.swatch(_BLACK)
     paint = builder.charts.swatch(vehicle.paint, Kind.PAINT)
-    cowl, roof_front, roof_rear, back = cabin_x(shape)
+    cowl, roof_front, roof_rear, _ = cabin_x(shape)
     for side in (1.0, -1.0):
-        builder.box((cowl - 0.32, side * (half + 0.07), shape.belt + 0.06), (0.10, 0.20, 0.14), black if marks.trim == "black" else paint)
+        builder.box(
+            (cowl - 0.32, side * (half + 0.07), shape.belt + 0.06),
+            (0.10, 0.20, 0.14),
+            black if marks.trim == "black" else paint,
+        )
     rail = 0.86 * shape.tumble * half
     if marks.roof == "rack":
         metal = builder.charts.swatch((150, 150, 154), Kind.METAL)

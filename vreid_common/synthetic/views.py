@@ -13,10 +13,11 @@ def view_of(azimuth: float) -> int:
     """Index into ``VIEWS`` of the side that faces the camera.
 
     Args:
-        azimuth: direction from the vehicle to the camera in degrees: 0 straight ahead of the vehicle, 90 on its left, 180 behind.
-            Any real number; the circle's quarters are centred on these directions.
+        azimuth: direction from the vehicle to the camera in degrees: 0 straight ahead of the vehicle, 90 on its left, 180
+            behind; any real number. A three-quarter view counts as front or rear, as with the view labels of VeRi-776: side is
+            within 22.5 degrees of a right angle.
     """
     turn = abs((azimuth + 180.0) % 360.0 - 180.0)
-    if turn <= 45.0:
+    if turn <= 67.5:
         return _FRONT
-    return _REAR if turn >= 135.0 else _SIDE
+    return _REAR if turn >= 112.5 else _SIDE
