@@ -26,7 +26,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE", help="configuration (YAML)")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that override the configuration")
     args = parser.parse_args(argv)
-    logging.getLogger("wcvl").setLevel(logging.ERROR)  # that the main module is not trained does not matter here
     try:
         cfg = load_config(add_wcvl_config, args.config_file, args.opts)
         cfg.MODEL.BACKBONE.PRETRAIN = False
@@ -37,4 +36,5 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("wcvl").setLevel(logging.ERROR)  # that the main module is not trained does not matter here
     main()
