@@ -179,7 +179,7 @@ def _train(cfg: CfgNode, trainer: type[Trainer], resume: bool) -> dict[str, Any]
     results = run.train()
     if comm.is_main_process():
         extra = {"iterations": run.max_iter, "seconds": round(time.monotonic() - started, 1)}
-        write_results(cfg, {**_results_file(cfg, results), **extra})
+        write_results(cfg, {**_results_file(cfg, results, Path(cfg.OUTPUT_DIR) / "model_final.pth"), **extra})
     return results
 
 
@@ -200,17 +200,22 @@ def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
     Checkpointer(model).load(weights, checkpointables=[], strict=True)
     results = trainer.test_all(cfg, model)
     if comm.is_main_process() and cfg.OUTPUT_DIR:
-        write_results(cfg, _results_file(cfg, results))
+        write_results(cfg, _results_file(cfg, results, Path(weights)))
     return results
 
 
-def _results_file(cfg: CfgNode, results: dict[str, Any]) -> dict[str, Any]:
+def _results_file(cfg: CfgNode, results: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
     names = ("torch", "torchvision", "numpy", "fastreid", "vreid")
     versions = {name: importlib.metadata.version(name) for name in names if _installed(name)}
     return {
         "dataset": results,
-        "protocol": cfg.TEST.PROTOCOL,
-        "checkpoint": cfg.MODEL.WEIGHTS or str(Path(cfg.OUTPUT_DIR) / "model_final.pth"),
+        "protocol": {
+            "name": cfg.TEST.PROTOCOL,
+            "distance": cfg.TEST.METRIC,
+            "flip": cfg.TEST.FLIP.ENABLED,
+            "re-ranking": cfg.TEST.RERANK.ENABLED,
+        },
+        "checkpoint": str(checkpoint),
         "seed": cfg.SEED,
         "versions": {**versions, "python": platform.python_version()},
     }

@@ -25,6 +25,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="run nothing: fail if a README's table differs from the committed results"
     )
+    parser.add_argument("--no-run", action="store_true", help="run nothing: write the tables from the results that there are")
     parser.add_argument(
         "--dry-run", action="store_true", help="run nothing: list the runs, their hash and whether they are done"
     )
@@ -59,7 +60,7 @@ def run_study(args: argparse.Namespace) -> int:
         for study in studies:
             table_in(study.readme, study.name)  # a README without markers is found before hours of training, not after
     try:
-        failed = _execute(missing, store, work_dir, args)
+        failed = not args.no_run and _execute(missing, store, work_dir, args)
     except KeyboardInterrupt:
         print("vreid study: interrupted; the same command goes on where it was.", file=sys.stderr)
         return 130

@@ -1,8 +1,8 @@
 """Turns the rows and seeds of studies into runs, each known by the hash of what decides its outcome.
 
-The hash covers the config as it is written (``_BASE_`` merged, then the row's overrides), the seed, and the hash of the run it
-starts from or evaluates; not the code's version, nor keys that only say where and how fast to compute. Two rows, or two
-studies, that ask for the same thing therefore share one run.
+The hash covers the config as it is written (``_BASE_`` merged, then the row's overrides), the seed, the renderer's version where
+data are rendered, and the hash of the run it starts from or evaluates; not the code's version, nor keys that only say where and
+how fast to compute. Two rows, or two studies, that ask for the same thing therefore share one run.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ from fastreid.config import CfgNode
 from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
 from vreid_common.study.spec import Row, Study
+from vreid_common.synthetic import StreetVehicles, StudioVehicles
+from vreid_common.synthetic.writer import RENDERER_VERSION
 
-__all__ = ["Run", "digest", "plan_runs", "with_ancestors"]
+__all__ = ["RENDERED_DATASETS", "Run", "digest", "plan_runs", "with_ancestors"]
+
+RENDERED_DATASETS = frozenset({StreetVehicles.dataset_name, StudioVehicles.dataset_name})
 
 SCHEMA = 1
 """Part of every hash: raised when the meaning of a definition or of a result changes, so that older results no longer count."""
 
 _NOT_THE_OUTCOME = ("VERSION", "SEED", "OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS", "TEST.NUM_WORKERS")
-_DATA_IDENTITY = ("DATASETS.RENDER.SIZE", "DATASETS.RENDER.SEED")
+_RENDER_KEYS = ("DATASETS.RENDER.SIZE", "DATASETS.RENDER.SEED")
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,9 @@ def _effective_config(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any
         raise InputError(f"{path}: cannot be read as a config ({' '.join(str(error).split())}).") from error
     flat = {key: _canonical(value) for key, value in _flatten(written)}
     flat.update({key: _canonical(value) for key, value in overrides.items()})
-    defaults = dict(_flatten(get_vreid_cfg()))
-    for key in _DATA_IDENTITY:
-        flat.setdefault(key, defaults[key])
+    if RENDERED_DATASETS & {*flat.get("DATASETS.NAMES", ()), *flat.get("DATASETS.TESTS", ())}:
+        defaults = dict(_flatten(get_vreid_cfg()))
+        flat = {key: defaults[key] for key in _RENDER_KEYS} | flat | {"renderer": RENDERER_VERSION}
     return {key: flat[key] for key in sorted(flat) if key not in _NOT_THE_OUTCOME}
 
 

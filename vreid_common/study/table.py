@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vreid_common.errors import InputError
-from vreid_common.study.plan import Run
+from vreid_common.study.plan import RENDERED_DATASETS, Run
 from vreid_common.study.results import ResultStore
 from vreid_common.study.spec import Column, Row, Study
 
@@ -21,7 +21,6 @@ __all__ = ["make_table", "replace_table", "table_in"]
 
 _ABSENT = "–"
 _NOT_RUN = "not run"
-_RENDERED = ("StreetVehicles", "StudioVehicles")
 
 
 def make_table(study: Study, plan: Mapping[tuple[str, int], Run], store: ResultStore) -> str:
@@ -100,10 +99,11 @@ def _caption(study: Study, plan: Mapping[tuple[str, int], Run], records: Mapping
 
 def _size(study: Study, plan: Mapping[tuple[str, int], Run]) -> str:
     """The size of the rendered data set, if that is what the study's runs are evaluated on."""
-    if study.dataset not in _RENDERED:
+    if study.dataset not in RENDERED_DATASETS:
         return ""
     configs = [run.definition["config"] for run in plan.values() if "config" in run.definition]
-    return f" ({', '.join(sorted({config['DATASETS.RENDER.SIZE'] for config in configs}))} size)"
+    sizes = sorted({config["DATASETS.RENDER.SIZE"] for config in configs})
+    return f" (size {', '.join(sizes)})"
 
 
 def _protocols(records: Mapping[str, list[Any]]) -> list[str]:
@@ -121,7 +121,14 @@ def _protocols(records: Mapping[str, list[Any]]) -> list[str]:
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in settings.items())
+    """For example ``SameCameraExcluded, distance cosine, no re-ranking``."""
+    return ", ".join(_phrase(key, value) for key, value in settings.items())
+
+
+def _phrase(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return key if value else f"no {key}"
+    return str(value) if key == "name" else f"{key} {value}"
 
 
 def _escape(cell: str) -> str:

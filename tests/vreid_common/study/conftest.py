@@ -41,7 +41,7 @@ for key in ("MODEL.WEIGHTS", "MAIN.WEIGHTS"):
     if key in opts:
         score += float(pathlib.Path(opts[key]).read_text())
 results = {"dataset": {"Street": {"mAP": score, "CSC": 2.5, "na/mAP": score + 10}},
-           "protocol": {"name": "SameCameraExcluded", "metric": opts.get("METRIC", "cosine")},
+           "protocol": {"name": "SameCameraExcluded", "distance": opts.get("METRIC", "cosine")},
            "iterations": 10, "seconds": 0.1, "versions": {"torch": "2"}}
 if not args.eval_only:
     (folder / "model_final.pth").write_text("1.5")

@@ -46,7 +46,7 @@ def test_trains_what_is_missing_and_writes_the_table(project, capsys):
     assert text.startswith("# Toy\n")
     assert text.endswith("The end.\n")
     assert "seeds 0, 1 on Street" in text
-    assert "Ours, dot: metric dot" in text
+    assert "Ours, dot: distance dot" in text
     assert "`vreid study projects/Toy/studies/main.yml`" in text
     assert "Baseline, seed 0" in capsys.readouterr().err
     calls = project.calls()
@@ -83,6 +83,17 @@ def test_rows_not_run_are_said_so_and_check_accepts_that(project):
     assert project.study("--only", "Baseline") == 0
     assert len(project.calls()) == 2
     assert "| Ours | not run | – |" in project.readme.read_text()
+    assert project.study("--check") == 0
+
+
+def test_no_run_writes_the_table_from_what_there_is(project):
+    path = project.write_study()
+    project.study("--only", "Baseline")
+    path.write_text(path.read_text().replace("mAP: 79.3", "mAP: 79.4"))
+    assert project.study("--check") == 1
+    assert project.study("--no-run") == 0
+    assert len(project.calls()) == 2
+    assert "| Baseline | 51.0 ± 1.4 | 79.4 |" in project.readme.read_text()
     assert project.study("--check") == 0
 
 
@@ -151,6 +162,7 @@ def test_result_holds_the_definition_and_no_machine_folder(project):
     assert f"MAIN.WEIGHTS runs/{ours['definition']['after']['run']}/model_final.pth" in ours["command"]
     assert ours["definition"]["config"]["SOLVER.BASE_LR"] == 1e-4
     assert ours["definition"]["config"]["DATASETS.RENDER.SIZE"] == "demo"
+    assert ours["definition"]["config"]["renderer"] >= 1
     assert ours["iterations"] == 10
 
 

@@ -52,13 +52,16 @@ def test_nothing_run(project):
 
 def test_protocols_that_differ_are_named(project):
     metrics = {"mAP": 50, "CSC": 2.0}
-    protocols = {"A | B": {"name": "VeRi", "rerank": False}, "C": {"name": "VeRi", "rerank": True}}
+    protocols = {
+        "A | B": {"name": "VeRi", "distance": "l2", "re-ranking": False},
+        "C": {"name": "VeRi", "distance": "l2", "re-ranking": True},
+    }
     text = table(project, {("A | B", 0): metrics, ("C", 0): metrics}, protocols)
-    assert "Protocol: name VeRi, rerank False. C: rerank True." in text
+    assert "Protocol: VeRi, distance l2, no re-ranking. C: re-ranking." in text
 
 
 def test_rendered_data_say_their_size(project):
-    assert "on StreetVehicles (demo size)." in table(project, {}, dataset="StreetVehicles")
+    assert "on StreetVehicles (size demo)." in table(project, {}, dataset="StreetVehicles")
 
 
 def test_table_goes_between_the_markers_and_comes_back(project):
