@@ -1,5 +1,6 @@
 """Training and evaluation: ``main()`` is a project's whole ``train_net.py``, ``Trainer`` what it runs."""
 
+from vreid_common import modeling, synthetic  # noqa: F401 - they register models and the rendered data sets with FastReID
 from vreid_common.engine.checkpoint import Checkpointer
 from vreid_common.engine.launch import launch
 from vreid_common.engine.main import load_config, main
