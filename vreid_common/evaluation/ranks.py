@@ -101,7 +101,9 @@ def rank_identity_pairs(distance: DistanceRows, query_pids: np.ndarray, gallery_
                     f"The distance of query {start + error.args[0]} to a gallery image is not a number."
                 ) from error
             before -= np.arange(len(gallery)) - np.repeat(offsets[:-1], np.diff(offsets))
-            yield BlockRanks(start, start + len(block), query, gallery, before)
+            stop = start + len(block)
+            del block  # or it would still be there while the next one is computed
+            yield BlockRanks(start, stop, query, gallery, before)
 
 
 def _take(block: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:

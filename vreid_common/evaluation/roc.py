@@ -82,6 +82,7 @@ def rule_tpr_at_fpr(
         negative = nearest.below_bound(block)
         negative[rows, columns] = False
         nearest.add(block[negative])
+        del block, negative  # or they would still be there while the next block is computed
     positive = np.concatenate(positives) if positives else np.empty(0)
     if not len(positive) or not num_negatives:
         missing = "negative" if len(positive) else "positive"
