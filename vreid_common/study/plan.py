@@ -1,8 +1,8 @@
 """Turns the rows and seeds of studies into runs, each known by the hash of what decides its outcome.
 
-The hash covers the config as it is written (``_BASE_`` merged, then the row's overrides), the seed, the renderer's version where
-data are rendered, and the hash of the run it starts from or evaluates; not the code's version, nor keys that only say where and
-how fast to compute. Two rows, or two studies, that ask for the same thing therefore share one run.
+The hash covers the config as it is written (``_BASE_`` merged, then the row's overrides), the seed, the renderer's version
+where data are rendered, and the hash of the run it starts from or evaluates; not the code's version, nor keys that only say
+where and how fast to compute. Two rows, or two studies, that ask for the same thing therefore share one run.
 """
 
 from __future__ import annotations

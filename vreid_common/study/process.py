@@ -38,8 +38,15 @@ def command_of(run: Run, work_dir: Path) -> list[str]:
         settings |= {**run.overrides, "MODEL.WEIGHTS": _checkpoint_path(run.evaluates, work_dir)}
     settings |= {"OUTPUT_DIR": work_dir / run.id, "SEED": run.seed}
     mode = "--resume" if run.evaluates is None else "--eval-only"
-    options = [text for key, value in settings.items() for text in (key, str(value))]
+    options = [text for key, value in settings.items() for text in (key, _option_text(value))]
     return [str(run.project / "train_net.py"), "--config-file", str(run.config), mode, *options]
+
+
+def _option_text(value: object) -> str:
+    """The value as yacs reads it; lists in double quotes, which need no escaping in a shell's single ones."""
+    if not isinstance(value, list):
+        return str(value)
+    return f"[{', '.join(json.dumps(item) if isinstance(item, str) else str(item) for item in value)}]"
 
 
 def recorded_command(run: Run, work_dir: Path) -> str:

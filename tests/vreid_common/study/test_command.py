@@ -166,6 +166,15 @@ def test_result_holds_the_definition_and_no_machine_folder(project):
     assert ours["iterations"] == 10
 
 
+def test_lists_are_passed_and_recorded_as_yacs_and_a_shell_read_them(project):
+    rows = "rows: [{name: A, overrides: {LIST: [na, 1, 0.5, true]}}]"
+    project.write_study(f"title: T\nseeds: [0]\ndataset: Street\nconfig: ../configs/demo.yml\ncolumns: {{mAP: mAP}}\n{rows}\n")
+    assert project.study() == 0
+    assert project.calls()[0]["opts"]["LIST"] == '["na", 1, 0.5, True]'
+    (result,) = project.results.glob("*.json")
+    assert """ LIST '["na", 1, 0.5, True]' """ in json.loads(result.read_text())["command"]
+
+
 def test_changed_result_is_refused(project):
     project.write_study()
     project.study("--only", "Baseline")
