@@ -1,0 +1,224 @@
+"""How every benchmark measures and what it writes.
+
+A benchmark compares a subject (ours) with a peer (what people use otherwise). Both run in processes of their own, which keeps
+their settings of torch apart, and take turns: subject, peer, subject, peer, ... Whatever slows the machine down for a while
+meets both. The figure to quote is the median over the pairs of turns of (subject's rate / peer's rate).
+
+    python benchmarks/training.py --quick          # writes benchmarks/results/training-cpu.json and docs/benchmarks.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from vreid_common.files import write_atomically
+
+__all__ = ["Contestant", "Record", "Turns", "build_parser", "compare", "save"]
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+_VERSIONS = ("torch", "torchvision", "numpy", "fastreid", "vreid")
+_SETTLE_SECONDS = 1.0
+"""Between turns: the loader's worker processes of the one that stops fill their queues and fall silent."""
+_PATIENCE_SECONDS = 30.0
+"""After the last turn: time to end by itself."""
+_LAST_LINES = 20
+
+
+class Ended(BaseException):
+    """There is no further turn. Not an ``Exception``, which a training loop would log as a failure."""
+
+
+class Turns:
+    """A contestant's view of the contest: wait for a turn, do the work, report how much of it took how long."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def wait(self) -> None:
+        """Returns when it is this contestant's turn; raises ``Ended`` after the last."""
+        if not self._connection.recv():
+            raise Ended
+
+    def report(self, work: float, seconds: float) -> None:
+        """Ends the turn: so much work (images, queries, ...) was done in so many seconds."""
+        self._connection.send(work / seconds)
+
+
+Contestant = Callable[[Turns], None]
+"""A module-level function, or a ``functools.partial`` of one: sets up, then waits and reports until ``Ended``."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One comparison. ``spread`` is the interquartile range over the median."""
+
+    name: str
+    subject: str
+    peer: str
+    sizes: dict[str, int | str]
+    unit: str
+    warm_up: int
+    repeats: int
+    subject_median: float
+    subject_spread: float
+    peer_median: float
+    peer_spread: float
+    ratio: float
+    ratio_spread: float
+    device: str
+    cores: int
+    threads: int
+    versions: dict[str, str]
+
+
+def build_parser(description: str) -> argparse.ArgumentParser:
+    """The arguments that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--quick", action="store_true", help="small and few: shows that it works, not how fast it is")
+    return parser
+
+
+def compare(
+    name: str,
+    subject: tuple[str, Contestant],
+    peer: tuple[str, Contestant],
+    *,
+    unit: str,
+    sizes: dict[str, int | str],
+    device: str,
+    warm_up: int = 1,
+    repeats: int = 5,
+) -> Record:
+    """Lets both contestants take ``warm_up`` + ``repeats`` turns each, alternating, and prints and returns the outcome.
+
+    Raises:
+        RuntimeError: a contestant's process ended; the message has the end of what it printed.
+    """
+    rates: tuple[list[float], list[float]] = ([], [])
+    with _started(*subject) as ours, _started(*peer) as theirs:
+        for turn in range(warm_up + repeats):
+            for side, take_turn in enumerate((ours, theirs)):
+                rate = take_turn()
+                if turn >= warm_up:
+                    rates[side].append(rate)
+    ratios = [ours / theirs for ours, theirs in zip(*rates, strict=True)]
+    record = Record(
+        name, subject[0], peer[0], sizes, unit, warm_up, repeats,
+        *_summary(rates[0]), *_summary(rates[1]), *_summary(ratios),
+        torch.cuda.get_device_name() if device == "cuda" else _processor(),
+        len(os.sched_getaffinity(0)),
+        int(os.environ.get("OMP_NUM_THREADS", len(os.sched_getaffinity(0)))),
+        {package: importlib.metadata.version(package) for package in _VERSIONS} | {"python": platform.python_version()},
+    )  # fmt: skip
+    print(f"{name}: {record.subject_median:.1f} against {record.peer_median:.1f} {unit}, ratio {record.ratio:.2f}", flush=True)
+    return record
+
+
+def save(file_name: str, records: Sequence[Record]) -> None:
+    """Writes the records to benchmarks/results/<file_name>.json and makes docs/benchmarks.md again from all results."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps([asdict(record) for record in records], indent=1) + "\n"
+    write_atomically(RESULTS / f"{file_name}.json", lambda path: path.write_text(text, encoding="utf-8"))
+    page = make_page(RESULTS)
+    write_atomically(PAGE, lambda path: path.write_text(page, encoding="utf-8"))
+
+
+def make_page(results: Path) -> str:
+    """docs/benchmarks.md, from the results folder."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench` from `benchmarks/`; do not edit. Ours and the peer run in processes of their own and take",
+        "turns in one run. Each figure is the median over the turns, with the interquartile range in percent of it; the",
+        "ratio is the median over the pairs of turns. More than 1 means that ours is faster.",
+    ]
+    for path in sorted(results.glob("*.json")):
+        records = [Record(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
+        versions = ", ".join(f"{name} {version}" for name, version in records[0].versions.items())
+        lines += [
+            "",
+            f"## {path.stem}",
+            "",
+            f"{records[0].device}, {records[0].cores} cores, {records[0].threads} threads; {versions}.",
+            "",
+            "| what | sizes | ours | peer | ratio |",
+            "| --- | --- | ---: | ---: | ---: |",
+            *map(_table_row, records),
+            "",
+            *sorted({f"Ours: {record.subject}. Peer: {record.peer}." for record in records}),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _table_row(record: Record) -> str:
+    sizes = ", ".join(f"{key} {value}" for key, value in record.sizes.items())
+    ours = f"{record.subject_median:.1f} {record.unit} (± {record.subject_spread:.0%})"
+    theirs = f"{record.peer_median:.1f} {record.unit} (± {record.peer_spread:.0%})"
+    return f"| {record.name} | {sizes} | {ours} | {theirs} | {record.ratio:.2f} (± {record.ratio_spread:.0%}) |"
+
+
+@contextlib.contextmanager
+def _started(name: str, contestant: Contestant) -> Iterator[Callable[[], float]]:
+    """A contestant in a process of its own, as a function that lets it take a turn and returns its rate."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with tempfile.NamedTemporaryFile() as log:
+        process = context.Process(target=_take_part, args=(contestant, theirs, log.name))
+        process.start()
+        theirs.close()
+
+        def take_turn() -> float:
+            time.sleep(_SETTLE_SECONDS)
+            try:
+                ours.send(True)
+                return ours.recv()
+            except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+                printed = Path(log.name).read_text(errors="replace").splitlines()
+                raise RuntimeError("\n".join([f"{name} ended early:", *printed[-_LAST_LINES:]])) from error
+
+        try:
+            yield take_turn
+            ours.send(False)
+            process.join(_PATIENCE_SECONDS)
+        finally:
+            process.kill()
+
+
+def _take_part(contestant: Contestant, connection: Connection, log: str) -> None:
+    with Path(log).open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    with contextlib.suppress(Ended):
+        contestant(Turns(connection))
+
+
+def _summary(values: Sequence[float]) -> tuple[float, float]:
+    """Median, and interquartile range over the median."""
+    median = statistics.median(values)
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else (median,) * 3
+    return round(median, 4), round((high - low) / median, 4)
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
