@@ -206,6 +206,8 @@ def _take_part(contestant: Contestant, connection: Connection, log: str) -> None
     with Path(log).open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    # A spawned process would spawn its own children too: a loader's workers, which then take a hundred times as long to start.
+    multiprocessing.set_start_method(None, force=True)
     with contextlib.suppress(Ended):
         contestant(Turns(connection))
 

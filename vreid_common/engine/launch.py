@@ -88,6 +88,8 @@ def _child(
     dist_url: str,
     device: str,
 ) -> None:
+    # A spawned process would spawn its own children too: the loaders' workers, which then start a hundred times slower.
+    mp.set_start_method(None, force=True)
     _join(dist_url, machine_rank * local_size + local_rank, world_size, local_rank, local_size, device)
     _leave_after(function, args)
 

@@ -66,6 +66,22 @@ def test_a9_unused_parameters_do_not_end_the_second_iteration(script: Path, conf
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_loader_workers_start_in_child_processes_as_in_a_single_one(tmp_path: Path):
+    """By default spawned processes spawn in their turn, and each of a loader's workers imports everything anew."""
+    script = tmp_path / "methods.py"
+    script.write_text(
+        "import multiprocessing as mp, pathlib, os\n"
+        "from vreid_common.engine.launch import launch\n"
+        "def say(): pathlib.Path(f'{os.getpid()}.method').write_text(mp.get_start_method())\n"
+        "if __name__ == '__main__':\n    say()\n    launch(say, 2)\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    methods = [path.read_text() for path in tmp_path.glob("*.method")]
+    assert len(methods) == 3
+    assert len(set(methods)) == 1
+
+
 def test_more_processes_than_the_batch_allows_is_refused(script: Path, config_file: Path):
     result = run([script, "--num-gpus", 3, "--config-file", config_file])
     assert result.returncode == 2
