@@ -21,13 +21,13 @@ COLORS: tuple[tuple[str, RGB], ...] = (
 )  # fmt: skip
 """Paints; ``color_id`` is the index + 1, which is VeRi-776's colorID."""
 
-_COLOR_SHARE = np.array([0.05, 0.03, 0.04, 0.20, 0.11, 0.12, 0.24, 0.05, 0.04, 0.12])
-_TYPE_SHARE = np.array([0.29, 0.17, 0.09, 0.15, 0.08, 0.07, 0.03, 0.06, 0.06])
+_COLOR_SHARE = np.array([0.08, 0.06, 0.08, 0.14, 0.13, 0.13, 0.17, 0.07, 0.06, 0.08])
+_TYPE_SHARE = np.array([0.20, 0.16, 0.11, 0.15, 0.09, 0.09, 0.05, 0.08, 0.07])
 
 _POPULATION = 101  # first number of this module's random streams
 _MODEL, _MEMBER = 0, 1
 
-GROUP_SIZES = (2, 3, 4, 3)
+GROUP_SIZES = (2, 3, 2, 3)
 """Sizes of the look-alike groups, taken in turn."""
 
 

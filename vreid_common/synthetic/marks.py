@@ -85,13 +85,13 @@ def sample_marks(rng: np.random.Generator) -> Marks:
         rim_rgb=(shade, shade, shade + 4) if rng.random() < 0.75 else (45, 45, 48),
         trim=str(rng.choice(["body", "black", "chrome"], p=[0.5, 0.3, 0.2])),
         roof=str(rng.choice(["plain", "rack", "sunroof", "box"], p=[0.50, 0.22, 0.20, 0.08])),
-        roof_rgb=((24, 24, 26) if rng.random() < 0.6 else (232, 232, 228)) if rng.random() < 0.12 else None,
+        roof_rgb=((24, 24, 26) if rng.random() < 0.6 else (232, 232, 228)) if rng.random() < 0.20 else None,
         tint=float(rng.uniform()),
         plate=_PLATES[int(rng.choice(len(_PLATES), p=[0.4, 0.3, 0.2, 0.1]))],
         plate_blocks=tuple(bool(b) for b in rng.random(7) < 0.6),
         spoiler=bool(rng.random() < 0.15),
         spare_wheel=bool(rng.random() < 0.25),
-        decals=tuple(_sample_decal(rng) for _ in range(min(int(rng.poisson(1.8)), 5))),
+        decals=tuple(_sample_decal(rng) for _ in range(min(1 + int(rng.poisson(1.6)), 6))),
         dirt=float(rng.beta(1.2, 2.4)),
         dirt_seed=int(rng.integers(1 << 30)),
         dents=tuple(
@@ -114,5 +114,5 @@ def _sample_decal(rng: np.random.Generator) -> Decal:
         text="".join(_LETTERS[int(i)] for i in rng.integers(len(_LETTERS), size=int(rng.integers(2, 6)))),
         x=float(rng.uniform()),
         y=float(rng.uniform()),
-        size=float(rng.uniform(0.45, 0.95)),
+        size=float(rng.uniform(0.6, 1.0)),
     )

@@ -62,7 +62,9 @@ def render_shot(scene: Scene, shot: Shot) -> tuple[np.ndarray, int]:
         return to_srgb(linear), _STUDIO_JPEG
     site = make_site(scene.seed, tracklet.camera)
     _occlude(linear, generator(scene.seed, _PICTURE, scene.domain, _OCCLUDER, tracklet.track_id), shot.frame)
-    return expose(linear, site, 1.0 / max(crop.scale_x, crop.scale_y), rng.uniform(0, 3.0), rng), site.jpeg_quality
+    return expose(
+        linear, site, shot.light.level, 1.0 / max(crop.scale_x, crop.scale_y), rng.uniform(0, 3.0), rng
+    ), site.jpeg_quality
 
 
 @lru_cache(maxsize=4)
@@ -173,7 +175,7 @@ def _footprint(mesh: Mesh, shot: Shot, crop: Crop, size: int) -> np.ndarray:
 
 def _occlude(linear: np.ndarray, rng: np.random.Generator, frame: int) -> None:
     """Now and then something close to the camera, out of focus, hides a part; it wanders through the tracklet. In place."""
-    if rng.random() > 0.18:
+    if rng.random() > 0.12:
         return
     size = linear.shape[0]
     upright = rng.random() < 0.6

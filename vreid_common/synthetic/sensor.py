@@ -12,6 +12,7 @@ from vreid_common.synthetic.street import Site
 
 __all__ = ["expose", "to_srgb"]
 
+_USUAL_LEVEL, _AUTOMATIC = 1.25, 0.85
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -20,11 +21,12 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
     return np.round(np.power(np.clip(linear, 0.0, 1.0), np.float32(1 / 2.2)) * np.float32(255)).astype(np.uint8)
 
 
-def expose(linear: np.ndarray, site: Site, detail: float, motion: float, rng: np.random.Generator) -> np.ndarray:
+def expose(linear: np.ndarray, site: Site, level: float, detail: float, motion: float, rng: np.random.Generator) -> np.ndarray:
     """A street camera's picture.
 
     Args:
         linear: (S, S, 3) float32 linear RGB.
+        level: light on the ground; the camera's automatic exposure follows it, but not all the way.
         detail: pixels of the camera's frame for each pixel of the picture; below 1 the picture is enlarged, so blurred.
         motion: length in pixels of the blur along the rows.
         rng: draws noise and the auto-exposure's error.
@@ -40,7 +42,7 @@ def expose(linear: np.ndarray, site: Site, detail: float, motion: float, rng: np
         image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
     if motion > 1.5:
         image = cv2.blur(image, (int(motion), 1))
-    gain = site.exposure * float(np.exp(rng.normal(0, 0.10)))
+    gain = site.exposure * (_USUAL_LEVEL / level) ** _AUTOMATIC * float(np.exp(rng.normal(0, 0.08)))
     mix = site.saturation * np.eye(3) + (1.0 - site.saturation) * _LUMA  # rows sum to 1: grey stays grey
     image = cv2.transform(image, mix * (gain * site.cast))
     image = cv2.pow(cv2.max(image, 0.0), site.contrast / 2.2) + np.float32(site.haze)

@@ -47,6 +47,11 @@ class Light:
     sky: np.ndarray
     ground: np.ndarray
 
+    @property
+    def level(self) -> float:
+        """Light that falls on level ground, mean of the three colours."""
+        return float((self.direction[2] * self.sun + self.sky).mean())
+
 
 @dataclass(frozen=True)
 class Wear:

@@ -47,12 +47,12 @@ class RenderSize:
 
 SIZES: dict[str, RenderSize] = {
     "tiny": RenderSize(train_ids=8, test_ids=6, cameras=4, visits=3),
-    "demo": RenderSize(train_ids=80, test_ids=40, cameras=8, visits=5),
+    "demo": RenderSize(train_ids=90, test_ids=36, cameras=8, visits=5),
     "medium": RenderSize(train_ids=240, test_ids=160, cameras=12, visits=5),
     "veri": RenderSize(train_ids=576, test_ids=200, cameras=20, visits=13),
     "large": RenderSize(train_ids=1200, test_ids=800, cameras=20, visits=10),
 }
-"""Sizes by the name in ``cfg.DATASETS.RENDER.SIZE``: 210, 3,000, 10,000, 50,440 and 100,000 images.
+"""Sizes by the name in ``cfg.DATASETS.RENDER.SIZE``: 211, 3,150, 10,000, 50,441 and 100,000 images.
 
 ``tiny`` is for tests, ``demo`` for the projects' studies, ``veri`` has VeRi-776's numbers of identities and cameras.
 """

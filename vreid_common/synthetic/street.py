@@ -60,21 +60,21 @@ def make_site(seed: int, index: int) -> Site:
     else:
         x, y, height = rng.uniform(14, 20), side * rng.uniform(2.5, 9.0), rng.uniform(4.2, 7.0)
         x = -x if VIEWS[view] == "front" else x
-    focal = rng.uniform(450, 1100)
+    focal = rng.uniform(600, 1200)
     return Site(
         view=view,
         camera=Camera.look_at(np.array([0.0, 0.0, height]), np.array([x, y, 0.8]), focal),
         path_x=float(x),
         path_y=float(y),
         heading=float(rng.uniform(0, 2 * np.pi)),
-        cast=np.exp(rng.normal(0, 0.09, size=3)),
-        exposure=float(np.exp(rng.normal(0, 0.28))),
-        contrast=float(rng.uniform(0.85, 1.25)),
-        saturation=float(rng.uniform(0.55, 1.1)),
-        blur=float(rng.uniform(0.0, 0.7)),
-        haze=float(rng.uniform(0.0, 0.07)),
-        noise=float(rng.uniform(0.008, 0.035)),
-        jpeg_quality=int(rng.integers(40, 90)),
+        cast=np.exp(rng.normal(0, 0.06, size=3)),
+        exposure=float(np.exp(rng.normal(0, 0.15))),
+        contrast=float(rng.uniform(0.88, 1.18)),
+        saturation=float(rng.uniform(0.8, 1.15)),
+        blur=float(rng.uniform(0.0, 0.5)),
+        haze=float(rng.uniform(0.0, 0.05)),
+        noise=float(rng.uniform(0.006, 0.024)),
+        jpeg_quality=int(rng.integers(45, 92)),
     )
 
 

@@ -30,7 +30,7 @@ from vreid_common.synthetic.studio import studio_shots
 
 __all__ = ["LABELS", "RENDERER_VERSION", "shots_of", "write_scene"]
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 """Raised whenever the same size and seed give other images, so that an old folder is not taken for a new one."""
 LABELS = "vehicles.csv"
 """Written last: where it is, the folder is complete."""
@@ -38,6 +38,8 @@ LABELS = "vehicles.csv"
 _RECIPE = "render.json"
 _ONE_PROCESS_IMAGES = 500
 """A scene with no more images is rendered by one process: starting others would take longer."""
+
+_GUARD = 'a script that renders must start its work under `if __name__ == "__main__":`.'
 
 _logger = logging.getLogger(__name__)
 
@@ -66,6 +68,9 @@ def write_scene(scene: Scene, folder: Path, layout: str, workers: int | None = N
     Raises:
         InputError: the folder holds another scene, or a rendering process died.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A worker is importing a main script that renders: it would wait for its parent's lock, and its parent for it.
+        raise InputError(f"Rendering {folder} has started itself again: {_GUARD}")
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _check_recipe(scene, folder, layout)
@@ -114,8 +119,7 @@ def _run(scene: Scene, folder: Path, layout: str, vehicles: list[tuple[Split, in
             yield futures[future], future.result()
     except BrokenProcessPool as error:
         raise InputError(
-            f"A process that renders {folder} died: run `vreid render` again, with fewer --workers if memory ran out; a script "
-            'that renders must start its work under `if __name__ == "__main__":`.'
+            f"A process that renders {folder} died. Try fewer workers in case memory ran out; moreover {_GUARD}"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,0 +1,20 @@
+"""A small rendered street, shared by the tests of this folder."""
+
+from pathlib import Path
+
+import pytest
+
+from vreid_common.synthetic import SIZES, Domain, Scene, write_scene
+
+
+@pytest.fixture(scope="session")
+def tiny_scene() -> Scene:
+    return Scene(SIZES["tiny"], Domain.STREET, 0)
+
+
+@pytest.fixture(scope="session")
+def tiny_veri(tiny_scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny street in VeRi-776's layout, in a folder that ``VeRi776`` finds under its parent."""
+    folder = tmp_path_factory.mktemp("rendered") / "VeRi"
+    write_scene(tiny_scene, folder, "veri")
+    return folder
