@@ -26,21 +26,22 @@ _TILE, _GAP, _LABEL = 96, 3, 84
 _PAPER, _INK = 250, (60, 60, 60)
 
 
-def contact_sheet(folder: Path, rows: int = 9) -> np.ndarray:
+def contact_sheet(folder: Path, rows: int = 9, group: int = 1) -> np.ndarray:
     """Draws the sheet from a folder that ``vreid render`` wrote.
 
-    The first rows are a group of look-alikes, the others one vehicle of other groups each. A view has two
+    The first rows are one group of look-alikes, the others a vehicle of each other group, all training vehicles. A view has two
     columns, from different cameras where there are two; a tile stays empty where a vehicle is not seen from that side.
 
     Args:
         folder: with ``vehicles.csv``.
         rows: number of identities.
+        group: which group of look-alikes to show.
 
     Returns:
         (height, width, 3) uint8 sRGB.
     """
     records = read_records(folder / LABELS)
-    chosen = _choose(records, rows)
+    chosen = _choose(records, rows, group)
     step = _TILE + _GAP
     columns = [view for view in range(len(VIEWS)) for _ in range(_IMAGES_PER_VIEW)]
     sheet = np.full((24 + len(chosen) * step, _LABEL + len(columns) * step, 3), _PAPER, dtype=np.uint8)
@@ -65,17 +66,14 @@ def _write(sheet: np.ndarray, text: str, place: tuple[int, int]) -> None:
     cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
 
 
-def _choose(records: Sequence[Record], rows: int) -> list[int]:
-    """The vehicles of one group of look-alikes, then the first of each other group.
-
-    The group is the largest of those whose members are all seen in all views, if there is such a group.
-    """
-    groups: dict[tuple[bool, int], dict[int, set[str]]] = {}
+def _choose(records: Sequence[Record], rows: int, group: int) -> list[int]:
+    """The training vehicles of one group of look-alikes, then the first of each other group."""
+    groups: dict[int, list[int]] = {}
     for record in records:
-        members = groups.setdefault((record.split == "train", record.look_alikes), {})
-        members.setdefault(record.vehicle_id, set()).add(record.view)
-    shown = max(groups.values(), key=lambda members: (min(map(len, members.values())) * (len(members) > 1), len(members)))
-    return [*shown, *(next(iter(members)) for members in groups.values() if members is not shown)][:rows]
+        members = groups.setdefault(record.look_alikes, []) if record.split == "train" else []
+        if record.vehicle_id not in members:
+            members.append(record.vehicle_id)
+    return [*groups.pop(group, ()), *(members[0] for members in groups.values())][:rows]
 
 
 def _pick(records: Sequence[Record], view: str) -> list[Record]:
@@ -95,10 +93,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder that `vreid render` wrote")
     parser.add_argument("output", type=Path, help="PNG file")
     parser.add_argument("--rows", type=int, default=9, help="identities (default: %(default)s)")
+    parser.add_argument("--group", type=int, default=1, help="look-alikes shown first (default: %(default)s)")
     args = parser.parse_args()
     if not (args.folder / LABELS).is_file():
         parser.error(f"{args.folder} has no {LABELS}: render it first with `vreid render`")
-    sheet = contact_sheet(args.folder, args.rows)
+    sheet = contact_sheet(args.folder, args.rows, args.group)
     data = cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
     write_atomically(args.output, lambda temporary: temporary.write_bytes(data))
 

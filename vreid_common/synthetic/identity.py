@@ -27,7 +27,7 @@ _TYPE_SHARE = np.array([0.20, 0.16, 0.11, 0.15, 0.09, 0.09, 0.05, 0.08, 0.07])
 _POPULATION = 101  # first number of this module's random streams
 _MODEL, _MEMBER = 0, 1
 
-GROUP_SIZES = (2, 3, 2, 3)
+GROUP_SIZES = (2, 2, 3)
 """Sizes of the look-alike groups, taken in turn."""
 
 

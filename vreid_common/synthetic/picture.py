@@ -31,6 +31,8 @@ _SUPERSAMPLING = 1.5
 _WIDEST = 1.4
 """Crops are stretched to squares by at most this factor; a longer vehicle gets surroundings instead."""
 _NEAR = 0.5
+_MOST_HIDDEN = 0.35
+"""Share of the vehicle that other things may hide."""
 _LINEAR = to_linear(np.arange(256))
 _STUDIO_FLOOR = 0.42
 _STUDIO_JPEG = 95
@@ -49,13 +51,13 @@ def render_shot(scene: Scene, shot: Shot) -> tuple[np.ndarray, int]:
     rng = generator(scene.seed, _PICTURE, scene.domain, _FRAME, tracklet.track_id, shot.frame)
     street = scene.domain == Domain.STREET
     crop = _crop(screen, size, rng, 0.05 if street else 0.015)
-    things = [Thing(mesh, wear, shot.pose)]
+    others: list[Thing] = []
     backdrop = None
     if street:
         backdrop = make_backdrop(scene.seed, tracklet.camera)
         other = passer_by(scene.seed, tracklet.track_id, shot.pose, shot.frame)
-        things += [*backdrop.things, *([other] if other else [])]
-    surface = _draw(things, shot, crop, size)
+        others = [*backdrop.things, *([other] if other else [])]
+    surface = _draw(Thing(mesh, wear, shot.pose), others, shot, crop, size)
     linear = _ground(backdrop, shot, mesh, crop, size)
     linear = linear * (1.0 - surface[..., 3:]) + surface[..., :3]
     if not street:
@@ -81,24 +83,44 @@ def _crop(screen: np.ndarray, size: int, rng: np.random.Generator, spread: float
     return Crop(*(center - extent / 2), *(size / extent))
 
 
-def _draw(things: list[Thing], shot: Shot, crop: Crop, size: int) -> np.ndarray:
-    """All meshes with hidden surfaces removed: (S, S, 4) linear RGB weighted by coverage, and coverage."""
+def _draw(vehicle: Thing, others: list[Thing], shot: Shot, crop: Crop, size: int) -> np.ndarray:
+    """All meshes with hidden surfaces removed: (S, S, 4) linear RGB weighted by coverage, and coverage.
+
+    What would hide most of the vehicle is left out: a detector would not have found the vehicle.
+    """
     side = round(size * _SUPERSAMPLING)
     buffers = Buffers.empty(side, side)
     out = np.zeros((side, side, 4), dtype=np.float32)
-    for thing in things:
+    _rasterize(buffers, vehicle, shot, crop)
+    _shade(buffers, vehicle, shot, out)
+    visible = buffers.face >= 0
+    most = _MOST_HIDDEN * visible.sum()
+    for thing in others:
         if not _in_sight(thing, shot.camera, crop, size):
             continue
-        screen, depth = shot.camera.project(thing.pose.to_world(thing.mesh.vertices))
-        if depth.min() < _NEAR:  # reaches past the lens
+        before = buffers.inverse_depth.copy()
+        _rasterize(buffers, thing, shot, crop)
+        hidden = visible & (buffers.face >= 0)
+        if hidden.sum() > most:
+            buffers.inverse_depth[...] = before
             continue
-        screen = crop.apply(screen) * _SUPERSAMPLING
-        if (screen.max(axis=0) < 0).any() or (screen.min(axis=0) > side).any():
-            continue
-        rasterize(buffers, screen, depth, thing.mesh.triangles)
-        eye, sun = thing.pose.to_local(shot.camera.eye), thing.pose.direction_to_local(shot.light.direction)
-        shade(thing.mesh, buffers, eye, shot.light, sun, thing.wear, out)
+        most -= hidden.sum()
+        visible &= ~hidden
+        _shade(buffers, thing, shot, out)
     return cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _rasterize(buffers: Buffers, thing: Thing, shot: Shot, crop: Crop) -> None:
+    screen, depth = shot.camera.project(thing.pose.to_world(thing.mesh.vertices))
+    if depth.min() < _NEAR:  # reaches past the lens
+        buffers.face.fill(-1)
+    else:
+        rasterize(buffers, crop.apply(screen) * _SUPERSAMPLING, depth, thing.mesh.triangles)
+
+
+def _shade(buffers: Buffers, thing: Thing, shot: Shot, out: np.ndarray) -> None:
+    eye, sun = thing.pose.to_local(shot.camera.eye), thing.pose.direction_to_local(shot.light.direction)
+    shade(thing.mesh, buffers, eye, shot.light, sun, thing.wear, out)
 
 
 def _in_sight(thing: Thing, camera: Camera, crop: Crop, size: int) -> bool:

@@ -61,6 +61,7 @@ def _rasterize(screen, inverse, triangles, inverse_depth, face, weights):  # com
         area = bx * cy - by * cx
         if area >= 0:  # rows run down, so a front face runs clockwise on the screen: negative area
             continue
+        scale = 1.0 / area
         left = max(0, int(np.ceil(min(0.0, bx, cx) + ax - 0.5)))
         right = min(width - 1, int(np.floor(max(0.0, bx, cx) + ax - 0.5)))
         top = max(0, int(np.ceil(min(0.0, by, cy) + ay - 0.5)))
@@ -70,8 +71,8 @@ def _rasterize(screen, inverse, triangles, inverse_depth, face, weights):  # com
             py = row + 0.5 - ay
             for column in range(left, right + 1):
                 px = column + 0.5 - ax
-                wb = (px * cy - py * cx) / area
-                wc = (bx * py - by * px) / area
+                wb = (px * cy - py * cx) * scale
+                wc = (bx * py - by * px) * scale
                 if wb < 0 or wc < 0 or wb + wc > 1:
                     continue
                 # 1/depth, unlike depth, is linear on the screen.

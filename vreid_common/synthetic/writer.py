@@ -30,7 +30,7 @@ from vreid_common.synthetic.studio import studio_shots
 
 __all__ = ["LABELS", "RENDERER_VERSION", "shots_of", "write_scene"]
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Raised whenever the same size and seed give other images, so that an old folder is not taken for a new one."""
 LABELS = "vehicles.csv"
 """Written last: where it is, the folder is complete."""
@@ -38,8 +38,6 @@ LABELS = "vehicles.csv"
 _RECIPE = "render.json"
 _ONE_PROCESS_IMAGES = 500
 """A scene with no more images is rendered by one process: starting others would take longer."""
-
-_GUARD = 'a script that renders must start its work under `if __name__ == "__main__":`.'
 
 _logger = logging.getLogger(__name__)
 
@@ -68,9 +66,6 @@ def write_scene(scene: Scene, folder: Path, layout: str, workers: int | None = N
     Raises:
         InputError: the folder holds another scene, or a rendering process died.
     """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        # A worker is importing a main script that renders: it would wait for its parent's lock, and its parent for it.
-        raise InputError(f"Rendering {folder} has started itself again: {_GUARD}")
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _check_recipe(scene, folder, layout)
@@ -99,17 +94,22 @@ Outcome = tuple[tuple[Split, int], tuple[list[Record], int]]
 
 def _run(scene: Scene, folder: Path, layout: str, vehicles: list[tuple[Split, int]], workers: int) -> Iterator[Outcome]:
     """Renders every vehicle and yields (vehicle, result of :func:`_write_vehicle`) in any order."""
-    if workers <= 1:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(0)
-        try:
-            yield from ((vehicle, _write_vehicle(scene, folder, layout, *vehicle)) for vehicle in vehicles)
-        finally:
-            cv2.setNumThreads(threads)
+    alone = vehicles if workers <= 1 else vehicles[:1]  # the first compiles the kernels, for the workers too
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        yield from ((vehicle, _write_vehicle(scene, folder, layout, *vehicle)) for vehicle in alone)
+        yield from _run_workers(scene, folder, layout, vehicles[len(alone) :], workers)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _run_workers(scene: Scene, folder: Path, layout: str, vehicles: list[tuple[Split, int]], workers: int) -> Iterator[Outcome]:
+    if not vehicles:
         return
-    # Not forked from this process, which may hold threads and a GPU, but from a fresh one that has imported everything once.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    # Forked, as PyTorch's loaders are: fresh processes would import for seconds, and would run the caller's script again. The
+    # workers use nothing that does not survive it: no torch, no OpenMP, OpenCV without threads.
+    context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(min(workers, len(vehicles)), mp_context=context, initializer=_start_worker)
     try:
         futures: dict[Future, tuple[Split, int]] = {
@@ -119,7 +119,7 @@ def _run(scene: Scene, folder: Path, layout: str, vehicles: list[tuple[Split, in
             yield futures[future], future.result()
     except BrokenProcessPool as error:
         raise InputError(
-            f"A process that renders {folder} died. Try fewer workers in case memory ran out; moreover {_GUARD}"
+            f"A process that renders {folder} was killed, perhaps for memory: run it again, with fewer workers."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -95,3 +95,19 @@ def test_shadow_falls_away_from_the_sun():
         columns = image[2 * len(image) // 3 :].astype(float).mean(axis=(0, 2))
         left_over_right.append(columns[: len(columns) // 3].mean() - columns[-len(columns) // 3 :].mean())
     assert left_over_right[0] < left_over_right[1] - 5  # sun on the right: shadow on the left
+
+
+@pytest.mark.parametrize(
+    ("domain", "index", "color"),
+    [
+        (Domain.STREET, 0, (98.3, 93.9, 94.3)),
+        (Domain.STREET, 5, (84.9, 84.9, 86.5)),
+        (Domain.STUDIO, 0, (126.8, 127.5, 138.6)),
+        (Domain.STUDIO, 5, (171.0, 170.9, 167.4)),
+    ],
+)
+def test_renderer_is_frozen(domain, index, color):
+    """When this fails, older renderings are not what their name says: raise ``RENDERER_VERSION``, then change the numbers."""
+    scene = Scene(SIZES["tiny"], domain, 0)
+    image, _ = render_shot(scene, shots_of(scene, Split.TRAIN, index)[2])
+    assert image.mean(axis=(0, 1)) == pytest.approx(color, abs=0.3)
