@@ -3,6 +3,7 @@
 Shorthand: W processes train together, and each gets 1/W of every global batch.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -175,7 +176,13 @@ def _data_loader(
         persistent_workers=persistent and num_workers > 0,
         # DataLoader draws a seed for its workers, by default from the generator that the model's dropout uses.
         generator=torch.Generator(),
+        worker_init_fn=_leave_process_group,
     )
+
+
+def _leave_process_group(_worker: int) -> None:
+    """Ctrl-C reaches the whole process group of the terminal; the main process needs its workers until it has saved."""
+    os.setpgrp()
 
 
 def _as_it_is(batch: Batch | InputError) -> Batch | InputError:

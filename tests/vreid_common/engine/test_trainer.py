@@ -81,8 +81,13 @@ def test_one_seed_gives_one_result_and_another_seed_another(config_file: Path, t
 
 
 def start_and_wait_for(config_file: Path, out: Path, ready: Callable[[], bool], *arguments: object) -> subprocess.Popen:
+    """Starts a run in a process group of its own, as a terminal does."""
     process = subprocess.Popen(
-        command(config_file, "OUTPUT_DIR", out, *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(config_file, "OUTPUT_DIR", out, *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not ready():
@@ -106,19 +111,30 @@ def test_sigkill_in_the_middle_of_an_epoch_then_resume_ends_like_the_unbroken_ru
     assert iterations == sorted(set(iterations))
 
 
-def test_ctrl_c_saves_says_how_to_go_on_and_resuming_is_exact(config_file: Path, tmp_path: Path):
-    epochs = ("SOLVER.MAX_EPOCH", 6, "SOLVER.STEPS", "[3]", "SOLVER.CHECKPOINT_PERIOD", 100)
-    train(config_file, *epochs, "OUTPUT_DIR", tmp_path / "whole")
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 0)])
+def test_a_stopped_run_saves_says_how_to_go_on_and_resumes_exactly(
+    number: signal.Signals, workers: int, config_file: Path, tmp_path: Path
+):
+    epochs = ("SOLVER.MAX_EPOCH", 40, "SOLVER.STEPS", "[3]", "SOLVER.CHECKPOINT_PERIOD", 100)
     out = tmp_path / "stopped"
     log = out / "log.txt"
-    process = start_and_wait_for(config_file, out, lambda: log.exists() and "Training Baseline" in log.read_text(), *epochs)
-    process.send_signal(signal.SIGINT)
+    process = start_and_wait_for(
+        config_file,
+        out,
+        lambda: log.exists() and "Training Baseline" in log.read_text(),
+        *epochs,
+        "DATALOADER.NUM_WORKERS",
+        workers,
+    )
+    os.killpg(process.pid, number)  # the workers get it too
     said = process.communicate(timeout=60)[0]
-    if process.returncode == 0:
-        pytest.skip("the run was over before the signal came")
     assert process.returncode == 130, said
     assert "The same command with --resume goes on from here." in said
+    assert "Traceback" not in said
     assert (out / "last_checkpoint").read_text() == "model_interrupted.pth"
+    done = torch.load(out / "model_interrupted.pth", weights_only=True)["iteration"]
+    epochs = ("SOLVER.MAX_EPOCH", done // 4 + 2, *epochs[2:])
+    train(config_file, *epochs, "OUTPUT_DIR", tmp_path / "whole")
     train(config_file, "--resume", *epochs, "OUTPUT_DIR", out)
     assert_same_run(tmp_path / "whole", out)
 
