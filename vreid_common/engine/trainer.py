@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gdown
 import torch
 from fastreid.config import CfgNode
 from fastreid.engine import DefaultTrainer
@@ -122,7 +123,22 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
-        return build_model(cfg)
+        """The model that MODEL.META_ARCHITECTURE names, on its device.
+
+        Raises:
+            InputError: its ImageNet weights cannot be fetched or are not at MODEL.BACKBONE.PRETRAIN_PATH.
+        """
+        try:
+            return build_model(cfg)
+        except (OSError, gdown.exceptions.FileURLRetrievalError) as error:
+            if not cfg.MODEL.BACKBONE.PRETRAIN:
+                raise
+            backbone = cfg.MODEL.BACKBONE
+            raise InputError(
+                f"The ImageNet weights of {backbone.NAME} {backbone.DEPTH} are not to be had ({type(error).__name__}: "
+                f"{str(error).splitlines()[0][:200]}): fetch them elsewhere and name the file in "
+                "MODEL.BACKBONE.PRETRAIN_PATH, or set MODEL.BACKBONE.PRETRAIN False to train from scratch."
+            ) from error
 
     def build_hooks(self) -> list[HookBase]:
         cfg, model = self.cfg, self.checkpointer.model

@@ -69,6 +69,24 @@ def test_configurations_that_cannot_work(options: list[str], said: str, config_f
     assert said in refused(capsys, "--config-file", config_file, *options)
 
 
+def test_pretrained_weights_that_cannot_be_fetched(
+    config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    def offline(*_args, **_kwargs):
+        raise ConnectionError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("gdown.download", offline)
+    said = refused(capsys, "--config-file", config_file, "MODEL.BACKBONE.PRETRAIN", "True")
+    assert "The ImageNet weights of build_resnet_backbone 18x are not to be had (ConnectionError: no network)" in said
+    assert "MODEL.BACKBONE.PRETRAIN_PATH" in said
+
+
+def test_pretrained_weights_at_a_wrong_path(config_file: Path, capsys: pytest.CaptureFixture):
+    weights = ["MODEL.BACKBONE.PRETRAIN", "True", "MODEL.BACKBONE.PRETRAIN_PATH", "gone.pth"]
+    assert "gone.pth" in refused(capsys, "--config-file", config_file, *weights)
+
+
 def test_eval_only_without_weights(config_file: Path, capsys: pytest.CaptureFixture):
     assert "--eval-only needs MODEL.WEIGHTS" in refused(capsys, "--config-file", config_file, "--eval-only")
 
