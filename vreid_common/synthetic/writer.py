@@ -69,6 +69,8 @@ def write_scene(scene: Scene, folder: Path, layout: str, workers: int | None = N
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _check_recipe(scene, folder, layout)
+        for unfinished in folder.rglob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
+            unfinished.unlink()
         chosen = LAYOUTS[layout]
         vehicles = [(split, index) for split in chosen.splits for index in range(scene.counts[split])]
         if not vehicles:
@@ -168,7 +170,7 @@ def _check_recipe(scene: Scene, folder: Path, layout: str) -> None:
         other = [f"{key} {found.get(key)!r}" for key in recipe if found.get(key) != recipe[key]]
         if other:
             raise InputError(f"{folder} already holds other rendered images ({', '.join(other)}): choose another folder.")
-    elif any(entry for entry in folder.iterdir() if entry.name != _LOCK):
+    elif any(not entry.name.startswith(".") for entry in folder.iterdir()):  # the lock, or the recipe's unfinished write
         raise InputError(f"{folder} is not empty and was not made by `vreid render`: choose another folder.")
     else:
         text = json.dumps(recipe, indent=2) + "\n"

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 
 from vreid_common.cli import main
@@ -45,15 +42,3 @@ def test_wrong_arguments_end_in_one_sentence(tmp_path, capsys, arguments, words)
     assert end.value.code == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
-
-
-def test_script_without_a_main_guard_may_render(tmp_path):
-    script = tmp_path / "careless.py"
-    script.write_text(
-        "from pathlib import Path\nimport vreid_common\n"
-        "from vreid_common.synthetic import Domain, RenderSize, Scene, write_scene\n"
-        f"folder = Path({str(tmp_path / 'data')!r})\n"
-        "print(write_scene(Scene(RenderSize(4, 1, 3, 2, 32), Domain.STREET, 0), folder, 'csv', workers=2))\n"
-    )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=True)
-    assert int(done.stdout) == 50

@@ -1,8 +1,6 @@
 import hashlib
 import json
-import signal
-import subprocess
-import sys
+import multiprocessing
 import time
 from pathlib import Path
 
@@ -69,48 +67,60 @@ def test_what_is_missing_is_rendered_again_and_nothing_else(rendered, tmp_path):
     assert _contents(tmp_path) == _contents(folder)
 
 
-_RENDER = """
-import sys
-from pathlib import Path
-import vreid_common
-from vreid_common.synthetic import Domain, RenderSize, Scene, write_scene
-if __name__ == "__main__":
-    write_scene(Scene(RenderSize(8, 4, 3, 2, 64), Domain.STREET, 3), Path(sys.argv[1]), "veri", int(sys.argv[2]))
-"""
+MIDDLING = Scene(RenderSize(train_ids=8, test_ids=4, cameras=3, visits=2, image_size=64), Domain.STREET, 3)
+
+
+def _start(folder: Path, workers: int) -> multiprocessing.Process:
+    """Renders ``MIDDLING`` in a process of its own."""
+    process = multiprocessing.get_context("fork").Process(target=write_scene, args=(MIDDLING, folder, "veri", workers))
+    process.start()
+    return process
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    write_scene(MIDDLING, folder, "veri", workers=1)
+    return _contents(folder)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_in_the_middle_and_continued_equals_unbroken(tmp_path, workers):
-    script = tmp_path / "render.py"
-    script.write_text(_RENDER)
-    broken, whole = tmp_path / "broken", tmp_path / "whole"
-    process = subprocess.Popen([sys.executable, script, broken, str(workers)], stderr=subprocess.DEVNULL)
+def test_killed_in_the_middle_and_continued_equals_unbroken(tmp_path, unbroken, workers):
+    process = _start(tmp_path, workers)
     deadline = time.monotonic() + 60
-    while len(list(broken.rglob("*.jpg"))) < 5:
-        assert process.poll() is None
+    while len(list(tmp_path.rglob("*.jpg"))) < 15:
+        assert process.is_alive()
         assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = len(list(broken.rglob("*.jpg")))
-    assert not (broken / LABELS).exists()
-    scene = Scene(RenderSize(8, 4, 3, 2, 64), Domain.STREET, 3)
-    total = write_scene(scene, whole, "veri", workers=1)
-    assert 0 < before < total
-    assert 0 < write_scene(scene, broken, "veri", workers=1) < total
-    left = {name: digest for name, digest in _contents(broken).items() if not name.endswith(".tmp")}
-    assert left == _contents(whole)
+        time.sleep(0.005)
+    process.kill()
+    process.join()
+    before = len(list(tmp_path.rglob("*.jpg")))
+    assert not (tmp_path / LABELS).exists()
+    assert 0 < write_scene(MIDDLING, tmp_path, "veri", workers=1) < sum(t.frames for t in MIDDLING.tracklets)
+    assert before >= 15
+    assert _contents(tmp_path) == unbroken
 
 
-def test_several_processes_at_once_build_one_data_set(tmp_path):
-    script = tmp_path / "render.py"
-    script.write_text(_RENDER)
-    folder = tmp_path / "data"
-    processes = [subprocess.Popen([sys.executable, script, folder, "1"], stderr=subprocess.PIPE) for _ in range(2)]
-    assert [p.wait(timeout=120) for p in processes] == [0, 0], [p.stderr.read().decode() for p in processes]
-    whole = tmp_path / "whole"
-    write_scene(Scene(RenderSize(8, 4, 3, 2, 64), Domain.STREET, 3), whole, "veri", workers=1)
-    assert _contents(folder) == _contents(whole)
+def test_workers_end_with_a_killed_parent(tmp_path):
+    process = _start(tmp_path, 2)
+    children: list[int] = []
+    while len(children) < 2:
+        assert process.is_alive()
+        children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    process.kill()
+    process.join()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_several_processes_at_once_build_one_data_set(tmp_path, unbroken):
+    processes = [_start(tmp_path, 1) for _ in range(3)]
+    for process in processes:
+        process.join(timeout=120)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert _contents(tmp_path) == unbroken
 
 
 def test_folder_of_another_scene_is_refused(rendered):
