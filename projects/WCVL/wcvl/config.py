@@ -25,7 +25,7 @@ def add_wcvl_config(cfg: CfgNode) -> CfgNode:
     # Layers that both modules share: "conv1-2", "conv1-3", "conv1-4", or "conv1-5", all of them (Table VI).
     cfg.WCVL.SHARED_LAYERS = "conv1-4"
     # Stride of the module's own conv5_x (MODEL.BACKBONE.LAST_STRIDE is the main module's). Has no effect on a backbone that
-    # has no such stride (OSNet, ShuffleNet, MobileNet).
+    # does not read that key (ResNeSt, OSNet, ShuffleNet, MobileNet).
     cfg.WCVL.LAST_STRIDE = 2
     # Pooling of the module's own conv5_x: a name in fastreid.layers.pooling.
     cfg.WCVL.POOL_LAYER = "GlobalAvgPool"

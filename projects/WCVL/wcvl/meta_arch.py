@@ -58,6 +58,7 @@ class WCVL(nn.Module):
         self.cross_view = self._build_cross_view(cfg, stages)
         if not self.end_to_end:
             self.main.requires_grad_(False)
+        self.register_load_state_dict_pre_hook(_refuse_main_alone)
         self.train()
 
     def _build_cross_view(self, cfg: CfgNode, stages: tuple[str, ...]) -> CrossViewModule:
@@ -109,6 +110,14 @@ class WCVL(nn.Module):
             name: FUSIONS[name](x_g, x_cv) if name in FUSIONS else normalize(single[name], dim=1) for name in self.features
         }
         return features if len(features) > 1 else features[self.features[0]]
+
+
+def _refuse_main_alone(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """FastReID loads what fits and passes over the rest: of the main module's own checkpoint nothing would fit."""
+    if state_dict and not any(key.startswith(f"{prefix}main.") for key in state_dict):
+        raise InputError(
+            "MODEL.WEIGHTS has no WCVL in it: if it is the main module's checkpoint, it goes into WCVL.MAIN.WEIGHTS."
+        )
 
 
 def _main_config(cfg: CfgNode) -> CfgNode:

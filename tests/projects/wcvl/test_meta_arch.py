@@ -267,6 +267,11 @@ class TestCheckpoint:
         with pytest.raises(InputError, match="made for another model"):
             build(*MAINS["ResNet-34-IBN"], "WCVL.MAIN.WEIGHTS", main_checkpoint[1])
 
+    def test_exception_main_checkpoint_as_both_modules(self, build, main_checkpoint):
+        model = build("MODEL.WEIGHTS", main_checkpoint[1])
+        with pytest.raises(InputError, match=r"goes into WCVL\.MAIN\.WEIGHTS"):
+            Checkpointer(model).load(main_checkpoint[1])
+
     def test_exception_missing_file(self, build):
         with pytest.raises(InputError, match=r"gone\.pth does not exist"):
             build("WCVL.MAIN.WEIGHTS", "gone.pth")
