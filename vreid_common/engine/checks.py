@@ -1,13 +1,12 @@
 """Refusals, before anything is loaded, of configurations that FastReID accepts and gets wrong."""
 
-import torch
 from fastreid.config import CfgNode
 from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from fastreid.utils import comm
 
 from vreid_common.errors import InputError
 
-__all__ = ["check_config", "place_on_device"]
+__all__ = ["check_config"]
 
 
 def check_config(cfg: CfgNode, *, training: bool) -> None:
@@ -42,25 +41,3 @@ def _check_training(cfg: CfgNode) -> None:
         raise InputError(f"SOLVER.CHECKPOINT_PERIOD is {solver.CHECKPOINT_PERIOD}: save every 1 or more epochs.")
     if not cfg.DATASETS.NAMES:
         raise InputError("DATASETS.NAMES is empty: name a training set.")
-
-
-def place_on_device(cfg: CfgNode) -> str | None:
-    """Sets MODEL.DEVICE to where this process can run, in place.
-
-    Returns:
-        A sentence for the log where that differs from what the configuration asked for.
-    """
-    if cfg.MODEL.DEVICE == "cpu":
-        changed = None
-    elif torch.cuda.is_available():
-        if cfg.MODEL.DEVICE == "cuda" and comm.get_world_size() > 1:
-            cfg.MODEL.DEVICE = f"cuda:{comm.get_local_rank()}"
-        return None
-    else:
-        changed = f"MODEL.DEVICE {cfg.MODEL.DEVICE} is not there: running on the CPU."
-        cfg.MODEL.DEVICE = "cpu"
-    for part in (cfg.MODEL.BACKBONE, cfg.MODEL.HEADS):
-        if part.NORM == "syncBN":
-            part.NORM = "BN"
-            changed = f"{changed or 'Running on the CPU.'} syncBN needs CUDA: BN is used."
-    return changed

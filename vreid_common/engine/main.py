@@ -2,11 +2,8 @@
 
 import argparse
 import difflib
-import importlib.metadata
-import json
 import logging
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,12 +17,14 @@ from fastreid.utils import comm
 
 from vreid_common.config import add_vreid_config
 from vreid_common.engine.checkpoint import Checkpointer
-from vreid_common.engine.checks import check_config, place_on_device
+from vreid_common.engine.checks import check_config
+from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.launch import launch, started_by_torchrun
-from vreid_common.engine.progress import ConsoleHandler
+from vreid_common.engine.placement import place_on_device, to_memory_format
+from vreid_common.engine.results import copy_results, is_finished, write_results
 from vreid_common.engine.seeding import use_repeatable_kernels
-from vreid_common.engine.trainer import Trainer, to_memory_format, write_results
+from vreid_common.engine.trainer import Trainer
 from vreid_common.errors import InputError
 
 __all__ = ["build_parser", "load_config", "main"]
@@ -153,19 +152,19 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
     stages = trainer.stages(cfg)
     results: dict[str, Any] = {}
     for stage in stages[-1:] if args.eval_only else stages:
-        _set_up_logging(stage.OUTPUT_DIR)
+        set_up_logging(stage.OUTPUT_DIR)
         if moved and comm.is_main_process():
             logger.info(moved)
-        _say_how_it_was_started(stage)
+        say_how_it_was_started(stage)
         check_config(stage, training=not args.eval_only)
         use_repeatable_kernels(stage)
-        if args.resume and stage is not stages[-1] and _is_finished(stage):
+        if args.resume and stage is not stages[-1] and is_finished(stage):
             logger.info("The run in %s is finished and is not repeated.", stage.OUTPUT_DIR)
             continue
         results = _evaluate(stage, trainer) if args.eval_only else _train(stage, trainer, resume=args.resume)
         if comm.is_main_process() and stage.OUTPUT_DIR != cfg.OUTPUT_DIR:
             # The command's own folder always has the results of its last stage.
-            write_results(cfg, json.loads((Path(stage.OUTPUT_DIR) / "results.json").read_text()))
+            copy_results(stage.OUTPUT_DIR, cfg.OUTPUT_DIR)
     if comm.is_main_process():
         logger.info("Checkpoints, metrics.json, results.json and log.txt are in %s.", stages[-1].OUTPUT_DIR)
     return results
@@ -178,14 +177,10 @@ def _train(cfg: CfgNode, trainer: type[Trainer], resume: bool) -> dict[str, Any]
     run.resume_or_load(resume=resume)
     results = run.train()
     if comm.is_main_process():
-        extra = {"iterations": run.max_iter, "seconds": round(time.monotonic() - started, 1)}
-        write_results(cfg, {**_results_file(cfg, results, Path(cfg.OUTPUT_DIR) / "model_final.pth"), **extra})
+        checkpoint = Path(cfg.OUTPUT_DIR) / "model_final.pth"
+        seconds = round(time.monotonic() - started, 1)
+        write_results(run.cfg, results, checkpoint, iterations=run.max_iter, seconds=seconds)
     return results
-
-
-def _is_finished(cfg: CfgNode) -> bool:
-    folder = Path(cfg.OUTPUT_DIR)
-    return (folder / "model_final.pth").is_file() and (folder / "results.json").is_file()
 
 
 def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
@@ -199,34 +194,9 @@ def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
     model = to_memory_format(cfg, trainer.build_model(cfg))
     Checkpointer(model).load(weights, checkpointables=[], strict=True)
     results = trainer.test_all(cfg, model)
-    if comm.is_main_process() and cfg.OUTPUT_DIR:
-        write_results(cfg, _results_file(cfg, results, Path(weights)))
+    if comm.is_main_process():
+        write_results(cfg, results, Path(weights))
     return results
-
-
-def _results_file(cfg: CfgNode, results: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
-    names = ("torch", "torchvision", "numpy", "fastreid", "vreid")
-    versions = {name: importlib.metadata.version(name) for name in names if _installed(name)}
-    return {
-        "dataset": results,
-        "protocol": {
-            "name": cfg.TEST.PROTOCOL,
-            "distance": cfg.TEST.METRIC,
-            "flip": cfg.TEST.FLIP.ENABLED,
-            "re-ranking": cfg.TEST.RERANK.ENABLED,
-        },
-        "checkpoint": str(checkpoint),
-        "seed": cfg.SEED,
-        "versions": {**versions, "python": platform.python_version()},
-    }
-
-
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _share_cores(processes: int) -> None:
@@ -240,37 +210,3 @@ def _share_cores(processes: int) -> None:
 def _save_config(cfg: CfgNode) -> None:
     if comm.is_main_process():
         (Path(cfg.OUTPUT_DIR) / "config.yaml").write_text(cfg.dump())
-
-
-def _say_how_it_was_started(cfg: CfgNode) -> None:
-    if comm.is_main_process():
-        logger.debug("Command: %s", " ".join(sys.argv))
-        logger.debug("Configuration:\n%s", cfg)
-        cuda = torch.version.cuda if torch.cuda.is_available() else "none"
-        logger.info("Python %s, torch %s, CUDA %s.", platform.python_version(), torch.__version__, cuda)
-
-
-def _set_up_logging(output_dir: str) -> None:
-    """INFO to the console (main process), everything to OUTPUT_DIR/log.txt (log.txt.rank1, ... in the others)."""
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if getattr(handler, "_vreid", False):
-            root.removeHandler(handler)
-            handler.close()
-    handlers: list[logging.Handler] = []
-    if comm.is_main_process():
-        handlers.append(ConsoleHandler(logging.INFO))
-        handlers[0].setFormatter(logging.Formatter("[%(asctime)s] %(message)s", datefmt="%H:%M:%S"))
-    if output_dir:
-        folder = Path(output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        suffix = "" if comm.is_main_process() else f".rank{comm.get_rank()}"
-        handlers.append(logging.FileHandler(folder / f"log.txt{suffix}"))
-        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
-    for handler in handlers:
-        handler._vreid = True
-        root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    for name in ("vreid_common", "fastreid"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
-        logging.getLogger(name).handlers.clear()

@@ -7,7 +7,7 @@ import time
 from fastreid.utils.events import EventWriter, get_event_storage
 from tqdm import tqdm
 
-__all__ = ["ConsoleHandler", "ProgressPrinter"]
+__all__ = ["ProgressPrinter"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +56,3 @@ class ProgressPrinter(EventWriter):
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-class ConsoleHandler(logging.Handler):
-    """Prints log lines above a progress bar instead of through it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()

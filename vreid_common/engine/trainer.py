@@ -1,6 +1,5 @@
 """The training loop that every project's ``train_net.py`` runs."""
 
-import json
 import logging
 import time
 from collections import OrderedDict
@@ -18,7 +17,6 @@ from fastreid.modeling import build_model
 from fastreid.utils import comm
 from fastreid.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
@@ -27,13 +25,14 @@ from vreid_common.data import DevicePrefetcher, TrainLoader, build_test_loader, 
 from vreid_common.engine import hooks
 from vreid_common.engine.checkpoint import Checkpointer
 from vreid_common.engine.interrupt import Interrupted, StopRequest, listen_for_interrupts
+from vreid_common.engine.placement import describe_device, memory_format, to_memory_format, wrap_distributed
 from vreid_common.engine.progress import ProgressPrinter
+from vreid_common.engine.results import drop_metrics_from
 from vreid_common.engine.seeding import seed_everything, seed_of_run
 from vreid_common.engine.solver import build_lr_scheduler, build_optimizer
 from vreid_common.engine.step import REPORT_PERIOD, TrainStep, autocast_dtype
 from vreid_common.errors import InputError
 from vreid_common.evaluation import VehicleEvaluator, inference_on_dataset
-from vreid_common.files import write_atomically
 
 __all__ = ["Trainer"]
 
@@ -70,7 +69,7 @@ class Trainer(DefaultTrainer):
         self.max_epoch = cfg.SOLVER.MAX_EPOCH
         self.max_iter = self.max_epoch * self.iters_per_epoch
         self.scheduler = self.build_lr_scheduler(cfg, optimizer, self.iters_per_epoch)
-        self._trainer = TrainStep(_distributed(model), optimizer, cfg, self.device)
+        self._trainer = TrainStep(wrap_distributed(model), optimizer, cfg, self.device)
         self.checkpointer = Checkpointer(
             model,
             cfg.OUTPUT_DIR,
@@ -179,7 +178,7 @@ class Trainer(DefaultTrainer):
         """
         checkpoint = self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
         if not (resume and self.checkpointer.has_checkpoint()):
-            _drop_lines_after(Path(self.cfg.OUTPUT_DIR) / "metrics.json", 0)
+            self._forget_metrics_from(0)
             return
         path = self.checkpointer.get_checkpoint_file()
         if checkpoint.get("iters_per_epoch", self.iters_per_epoch) != self.iters_per_epoch:
@@ -190,8 +189,12 @@ class Trainer(DefaultTrainer):
         self.start_iter = checkpoint.get("iteration", (checkpoint.get("epoch", -1) + 1) * self.iters_per_epoch)
         self.best_metric = checkpoint.get("best_metric", -1.0)
         self.seed = checkpoint.get("seed", self.seed)
-        _drop_lines_after(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
+        self._forget_metrics_from(self.start_iter)
         logger.info("Resuming at epoch %d, iteration %d.", self.start_iter // self.iters_per_epoch + 1, self.start_iter + 1)
+
+    def _forget_metrics_from(self, iteration: int) -> None:
+        if comm.is_main_process():
+            drop_metrics_from(self.cfg.OUTPUT_DIR, iteration)
 
     def train(self) -> dict[str, Any]:
         """Trains to ``SOLVER.MAX_EPOCH`` and returns the last evaluation's results, by test set (main process).
@@ -206,7 +209,7 @@ class Trainer(DefaultTrainer):
         logger.info(
             "Training %s from epoch %d to %d: %d iterations an epoch, batches of %d, on %s.",
             self.cfg.MODEL.META_ARCHITECTURE, self.start_iter // self.iters_per_epoch + 1, self.max_epoch,
-            self.iters_per_epoch, self.cfg.SOLVER.IMS_PER_BATCH, _describe(self.device),
+            self.iters_per_epoch, self.cfg.SOLVER.IMS_PER_BATCH, describe_device(self.device),
         )  # fmt: skip
         self.checkpointer.model.train()
         self.iter = self.start_iter
@@ -313,55 +316,3 @@ class Trainer(DefaultTrainer):
             )
             evaluator.reset()  # lets go of the features
         return results
-
-
-def memory_format(cfg: CfgNode) -> torch.memory_format:
-    """Of images and convolutions, from ``MODEL.CHANNELS_LAST``."""
-    choice = cfg.MODEL.CHANNELS_LAST
-    if choice not in ("auto", "on", "off"):
-        raise InputError(f"MODEL.CHANNELS_LAST is {choice!r}: use auto, on or off.")
-    on = choice == "on" or (choice == "auto" and cfg.MODEL.DEVICE.startswith("cuda"))
-    return torch.channels_last if on else torch.contiguous_format
-
-
-def to_memory_format(cfg: CfgNode, model: nn.Module) -> nn.Module:
-    return model.to(memory_format=memory_format(cfg))
-
-
-def write_results(cfg: CfgNode, content: dict[str, Any]) -> None:
-    """Writes OUTPUT_DIR/results.json."""
-    path = Path(cfg.OUTPUT_DIR) / "results.json"
-    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(content, indent=1) + "\n"))
-
-
-def _distributed(model: nn.Module) -> nn.Module:
-    """DistributedDataParallel for CPU and CUDA, where a loss may leave parameters unused (A9)."""
-    if comm.get_world_size() == 1:
-        return model
-    on_gpu = next(model.parameters()).is_cuda
-    return DistributedDataParallel(
-        model,
-        device_ids=[comm.get_local_rank()] if on_gpu else None,
-        broadcast_buffers=False,  # every process keeps the statistics of its own images; BatchNormSync averages them
-        find_unused_parameters=True,
-    )
-
-
-def _drop_lines_after(path: Path, iteration: int) -> None:
-    """Removes what a killed run logged beyond its last checkpoint; the resumed run logs it again."""
-    if not path.exists() or not comm.is_main_process():
-        return
-    kept = []
-    for line in path.read_text().splitlines(keepends=True):
-        try:
-            if json.loads(line)["iteration"] < iteration:
-                kept.append(line)
-        except (json.JSONDecodeError, KeyError):
-            continue  # the last line of a killed run may be half written
-    write_atomically(path, lambda temporary: temporary.write_text("".join(kept)))
-
-
-def _describe(device: torch.device) -> str:
-    processes = comm.get_world_size()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({torch.get_num_threads()} threads)"
-    return name if processes == 1 else f"{processes} processes, each on {name}"

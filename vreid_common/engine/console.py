@@ -1,0 +1,61 @@
+"""What a run says: a few lines to the terminal, everything to OUTPUT_DIR/log.txt."""
+
+import logging
+import platform
+import sys
+from pathlib import Path
+
+import torch
+from fastreid.config import CfgNode
+from fastreid.utils import comm
+from tqdm import tqdm
+
+__all__ = ["say_how_it_was_started", "set_up_logging"]
+
+logger = logging.getLogger(__name__)
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints log lines above a progress bar instead of through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()
+
+
+def set_up_logging(output_dir: str) -> None:
+    """INFO to the console (main process), everything to OUTPUT_DIR/log.txt (log.txt.rank1, ... in the other processes).
+
+    Called again, as for the next stage of a command, it takes the place of what it set up before.
+    """
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if getattr(handler, "_vreid", False):
+            root.removeHandler(handler)
+            handler.close()
+    handlers: list[logging.Handler] = []
+    if comm.is_main_process():
+        handlers.append(_ConsoleHandler(logging.INFO))
+        handlers[0].setFormatter(logging.Formatter("[%(asctime)s] %(message)s", datefmt="%H:%M:%S"))
+    if output_dir:
+        folder = Path(output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        suffix = "" if comm.is_main_process() else f".rank{comm.get_rank()}"
+        handlers.append(logging.FileHandler(folder / f"log.txt{suffix}"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+    for handler in handlers:
+        handler._vreid = True
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    for name in ("vreid_common", "fastreid"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+        logging.getLogger(name).handlers.clear()
+
+
+def say_how_it_was_started(cfg: CfgNode) -> None:
+    """Logs the versions, and into the file the command and the whole configuration."""
+    if comm.is_main_process():
+        logger.debug("Command: %s", " ".join(sys.argv))
+        logger.debug("Configuration:\n%s", cfg)
+        cuda = torch.version.cuda if torch.cuda.is_available() else "none"
+        logger.info("Python %s, torch %s, CUDA %s.", platform.python_version(), torch.__version__, cuda)

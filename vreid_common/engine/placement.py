@@ -1,0 +1,66 @@
+"""Where a run computes: device, memory format, and one process among several."""
+
+import torch
+from fastreid.config import CfgNode
+from fastreid.utils import comm
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from vreid_common.errors import InputError
+
+__all__ = ["describe_device", "memory_format", "place_on_device", "to_memory_format", "wrap_distributed"]
+
+
+def place_on_device(cfg: CfgNode) -> str | None:
+    """Sets MODEL.DEVICE to where this process can run, in place.
+
+    Returns:
+        A sentence for the log where that differs from what the configuration asked for.
+    """
+    changed = None
+    if cfg.MODEL.DEVICE != "cpu":
+        if torch.cuda.is_available():
+            if cfg.MODEL.DEVICE == "cuda" and comm.get_world_size() > 1:
+                cfg.MODEL.DEVICE = f"cuda:{comm.get_local_rank()}"
+            return None
+        changed = f"MODEL.DEVICE {cfg.MODEL.DEVICE} is not there: running on the CPU."
+        cfg.MODEL.DEVICE = "cpu"
+    for part in (cfg.MODEL.BACKBONE, cfg.MODEL.HEADS):
+        if part.NORM == "syncBN":
+            part.NORM = "BN"
+            changed = f"{changed or 'Running on the CPU.'} syncBN needs CUDA: BN is used."
+    return changed
+
+
+def describe_device(device: torch.device) -> str:
+    """The device and the number of processes, for the log."""
+    processes = comm.get_world_size()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({torch.get_num_threads()} threads)"
+    return name if processes == 1 else f"{processes} processes, each on {name}"
+
+
+def memory_format(cfg: CfgNode) -> torch.memory_format:
+    """Of images and convolutions, from ``MODEL.CHANNELS_LAST``."""
+    choice = cfg.MODEL.CHANNELS_LAST
+    if choice not in ("auto", "on", "off"):
+        raise InputError(f"MODEL.CHANNELS_LAST is {choice!r}: use auto, on or off.")
+    on = choice == "on" or (choice == "auto" and cfg.MODEL.DEVICE.startswith("cuda"))
+    return torch.channels_last if on else torch.contiguous_format
+
+
+def to_memory_format(cfg: CfgNode, model: nn.Module) -> nn.Module:
+    """``model``, its convolutions laid out as ``memory_format`` says."""
+    return model.to(memory_format=memory_format(cfg))
+
+
+def wrap_distributed(model: nn.Module) -> nn.Module:
+    """DistributedDataParallel for CPU and CUDA, where a loss may leave parameters unused (A9)."""
+    if comm.get_world_size() == 1:
+        return model
+    on_gpu = next(model.parameters()).is_cuda
+    return DistributedDataParallel(
+        model,
+        device_ids=[comm.get_local_rank()] if on_gpu else None,
+        broadcast_buffers=False,  # every process keeps the statistics of its own images; BatchNormSync averages them
+        find_unused_parameters=True,
+    )

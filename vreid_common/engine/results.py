@@ -1,0 +1,81 @@
+"""The files of a finished or resumed run: results.json and metrics.json."""
+
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from fastreid.config import CfgNode
+
+from vreid_common.files import write_atomically
+
+__all__ = ["copy_results", "drop_metrics_from", "is_finished", "write_results"]
+
+_PACKAGES = ("torch", "torchvision", "numpy", "fastreid", "vreid")
+
+
+def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **extra: Any) -> None:
+    """Writes OUTPUT_DIR/results.json.
+
+    Args:
+        cfg: the run's configuration.
+        results: metric → percent by test set.
+        checkpoint: the weights that were evaluated.
+        **extra: further entries.
+    """
+    content = {
+        "dataset": results,
+        "protocol": {
+            "name": cfg.TEST.PROTOCOL,
+            "distance": cfg.TEST.METRIC,
+            "flip": cfg.TEST.FLIP.ENABLED,
+            "re-ranking": cfg.TEST.RERANK.ENABLED,
+        },
+        "checkpoint": str(checkpoint),
+        "seed": cfg.SEED,
+        "versions": {**_versions(), "python": platform.python_version()},
+        **extra,
+    }
+    _write(Path(cfg.OUTPUT_DIR), json.dumps(content, indent=1) + "\n")
+
+
+def copy_results(source: str, target: str) -> None:
+    """Gives the folder ``target`` the results.json of ``source``."""
+    _write(Path(target), (Path(source) / "results.json").read_text())
+
+
+def is_finished(cfg: CfgNode) -> bool:
+    """True where OUTPUT_DIR holds a final model and its results."""
+    folder = Path(cfg.OUTPUT_DIR)
+    return (folder / "model_final.pth").is_file() and (folder / "results.json").is_file()
+
+
+def drop_metrics_from(output_dir: str, iteration: int) -> None:
+    """Removes what a killed run logged beyond its last checkpoint from metrics.json; the resumed run logs it again."""
+    path = Path(output_dir) / "metrics.json"
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().splitlines(keepends=True):
+        try:
+            if json.loads(line)["iteration"] < iteration:
+                kept.append(line)
+        except (json.JSONDecodeError, KeyError):
+            continue  # the last line of a killed run may be half written
+    write_atomically(path, lambda temporary: temporary.write_text("".join(kept)))
+
+
+def _write(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "results.json", lambda temporary: temporary.write_text(text))
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # a checkout that is used without being installed
+    return versions
