@@ -1,4 +1,4 @@
-"""Vehicle re-identification on FastReID: import this package before anything of FastReID, and FastReID runs on today's PyTorch."""
+"""Vehicle re-identification on FastReID. Imported before FastReID, it makes FastReID run right on today's PyTorch."""
 
 from vreid_common import compat
 

@@ -1,4 +1,4 @@
-"""The registries that a project adds its parts to, beside FastReID's own (META_ARCH_REGISTRY, REID_HEADS_REGISTRY, DATASET_REGISTRY, ...)."""
+"""The registries that a project adds its parts to, beside FastReID's own (META_ARCH_REGISTRY, DATASET_REGISTRY, ...)."""
 
 from fastreid.utils.registry import Registry as _Registry
 
@@ -17,7 +17,7 @@ LOSS_REGISTRY.__doc__ = """Losses by the name that ``cfg.MODEL.LOSSES.NAME`` lis
 ``forward(outputs, targets)`` gets the head's output dict and (B,) int64 identities and returns a scalar Tensor."""
 
 PROTOCOL_REGISTRY = Registry("PROTOCOL")
-PROTOCOL_REGISTRY.__doc__ = """Evaluation protocols by the name in ``cfg.TEST.PROTOCOL``: which gallery images count for a query."""
+PROTOCOL_REGISTRY.__doc__ = """Evaluation protocols by the name in ``cfg.TEST.PROTOCOL``: which gallery images count."""
 
 SAMPLER_REGISTRY = Registry("SAMPLER")
 SAMPLER_REGISTRY.__doc__ = """Training samplers by the name in ``cfg.DATALOADER.SAMPLER_TRAIN``."""
