@@ -33,7 +33,7 @@ def raw_pixel_metrics(query: Sequence[VehicleImage], gallery: Sequence[VehicleIm
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="registered data set")
+    parser.add_argument("name", nargs="?", default="StreetVehicles", help="registered data set (default: %(default)s)")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="configuration, e.g. DATASETS.RENDER.SIZE medium")
     args = parser.parse_args()
     cfg = get_vreid_cfg()

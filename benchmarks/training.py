@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader
 
 from vreid_common.data import build_dataset
 from vreid_common.engine import Trainer, load_config, main
-from vreid_common.engine.trainer import to_memory_format
+from vreid_common.engine.placement import to_memory_format
 from vreid_common.evaluation import VehicleEvaluator
 
 OURS = "vreid_common.engine.Trainer"
@@ -90,7 +90,12 @@ class Case:
         return [str(text) for pair in settings.items() for text in pair]
 
     def our_options(self, output_dir: str) -> list[str]:
-        own = {"DATASETS.RENDER.SIZE": self.render, "TEST.NUM_WORKERS": TEST_WORKERS, **self.ours}
+        own = {
+            "MODEL.META_ARCHITECTURE": "VehicleBaseline",
+            "DATASETS.RENDER.SIZE": self.render,
+            "TEST.NUM_WORKERS": TEST_WORKERS,
+            **self.ours,
+        }
         return self.options(output_dir) + [str(text) for pair in own.items() for text in pair]
 
     def peer_config(self, output_dir: str) -> CfgNode:
@@ -261,7 +266,7 @@ def run() -> None:
         ours, theirs = (OURS, partial(train_ours, case=case)), (FASTREID, partial(train_fastreid, case=case))
         records.append(compare(f"training, {case.title}", ours, theirs, sizes=sizes, **common))
         ours, theirs = (OURS, partial(extract_ours, case=case)), (FASTREID, partial(extract_fastreid, case=case))
-        sizes |= {"workers": TEST_WORKERS}
+        sizes = sizes | {"workers": TEST_WORKERS}
         records.append(compare(f"extraction, {case.title}", ours, theirs, sizes=sizes, **common))
     if not args.quick:
         save(f"training-{args.device}", records)
