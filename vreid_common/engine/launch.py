@@ -73,6 +73,11 @@ def launch(
     try:
         while not context.join():
             pass
+    except mp.ProcessRaisedException:
+        # A process that ended with a sentence (status 2) makes the others fail in the middle of talking to it.
+        if any(process.exitcode == 2 for process in context.processes):
+            raise SystemExit(2) from None
+        raise
     finally:
         signal.signal(signal.SIGINT, previous)
     return None

@@ -138,7 +138,8 @@ def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trai
         if not comm.is_main_process():
             time.sleep(1)  # most errors meet every process: the first one's exit ends the others before they repeat it
         print(f"error: {error}", file=sys.stderr, flush=True)
-        raise SystemExit(2) from None
+        # At once: were the group left in good order first, the other processes would fail, with a traceback, before this one.
+        os._exit(2)
     except Interrupted as stop:
         if comm.is_main_process():
             logger.info("%s", stop)
