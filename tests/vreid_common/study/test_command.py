@@ -13,7 +13,7 @@ import pytest
 from vreid_common.errors import InputError
 
 
-def wait_for(path: Path, seconds: float = 20.0) -> None:
+def wait_for(path: Path, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"
@@ -21,7 +21,7 @@ def wait_for(path: Path, seconds: float = 20.0) -> None:
 
 
 def only_run_folder(project) -> Path:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (found := list(project.work_dir.glob("*/half_way"))):
         assert time.monotonic() < deadline, "no run reached half of its way"
         time.sleep(0.05)
@@ -251,7 +251,7 @@ def test_interrupt_lets_the_training_save_and_the_study_goes_on_later(project):
     study = start_study(project)
     folder = only_run_folder(project)
     study.send_signal(signal.SIGINT)
-    _, errors = study.communicate(timeout=30)
+    _, errors = study.communicate(timeout=120)
     assert study.returncode == 130
     assert "the same command goes on where it was" in errors
     assert "Traceback" not in errors
