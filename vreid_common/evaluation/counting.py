@@ -8,15 +8,14 @@ sorted by (distance, gallery index). An entry is before another if its distance 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from itertools import pairwise
-from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
+
+from vreid_common.jit import compiled
 
 __all__ = ["count_before", "count_before_on_device"]
 
@@ -25,14 +24,6 @@ __all__ = ["count_before", "count_before_on_device"]
 _SCAN_LIMIT = 64
 # Gallery images that stay in the first-level cache while every marked entry of the row is compared with them.
 _CHUNK = 4096
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles when first called, and keeps the machine code for the next process where there is a folder to keep it in."""
-    try:
-        return numba.njit(function, nogil=True, cache=True)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written, as in some containers
-        return numba.njit(function, nogil=True)
 
 
 def count_before(
@@ -79,7 +70,7 @@ def _count_by_sorting(row: np.ndarray, columns: np.ndarray, distances: np.ndarra
     return counts
 
 
-@_compiled
+@compiled()
 def _scan(block, offsets, columns, distances, counts, first, last):
     """Fills ``counts`` for rows ``first`` to ``last`` with few marked entries; returns the first row with a NaN, or -1."""
     size = block.shape[1]
@@ -105,7 +96,7 @@ def _scan(block, offsets, columns, distances, counts, first, last):
 
 
 # The three loops below only vectorise with a 32-bit sum; a chunk never holds 2**31 values.
-@_compiled
+@compiled()
 def _count_less(values, bound):
     count = np.int32(0)
     for i in range(values.size):
@@ -113,7 +104,7 @@ def _count_less(values, bound):
     return count
 
 
-@_compiled
+@compiled()
 def _count_at_most(values, bound):
     count = np.int32(0)
     for i in range(values.size):
@@ -121,7 +112,7 @@ def _count_at_most(values, bound):
     return count
 
 
-@_compiled
+@compiled()
 def _count_nan(values):
     count = np.int32(0)
     for i in range(values.size):

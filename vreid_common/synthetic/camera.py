@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from vreid_common.jit import compiled
 
 __all__ = ["Camera", "Crop", "Pose"]
 
@@ -96,7 +97,7 @@ class Camera:
 
 
 # Compiled loops, not matrix products: faster on small meshes, and the result cannot depend on the BLAS library's blocking.
-@njit(cache=True)
+@compiled()
 def _turn_and_move(points, c, s, dx, dy):  # compiled, see Pose.to_world()
     out = np.empty((len(points), 3))
     for i in range(len(points)):
@@ -105,7 +106,7 @@ def _turn_and_move(points, c, s, dx, dy):  # compiled, see Pose.to_world()
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _project(points, eye, rotation, focal):  # compiled, see Camera.project()
     screen, depth = np.empty((len(points), 2)), np.empty(len(points))
     for i in range(len(points)):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from vreid_common.jit import compiled
 
 __all__ = ["Buffers", "rasterize"]
 
@@ -50,7 +51,7 @@ def rasterize(buffers: Buffers, screen: np.ndarray, depth: np.ndarray, triangles
     _rasterize(screen, 1.0 / depth, triangles, buffers.inverse_depth, buffers.face, buffers.weights)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _rasterize(screen, inverse, triangles, inverse_depth, face, weights):  # compiled, see rasterize()
     height, width = face.shape
     for t in range(triangles.shape[0]):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from scipy.ndimage import gaussian_filter
 
+from vreid_common.jit import compiled
 from vreid_common.synthetic.charts import Kind
 from vreid_common.synthetic.mesh import Mesh
 from vreid_common.synthetic.raster import Buffers
@@ -95,7 +95,7 @@ def _dirt_pattern() -> np.ndarray:
     return ranks.reshape(blotches.shape)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _shade(
     face, weights, triangles, vertices, normals, uv, rgb, kind, surfaces, pattern, dirt_rgb, eye, to_sun, sun, sky, ground,
     dirt, dirt_seed, dents, out,

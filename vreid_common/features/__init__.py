@@ -1,0 +1,1 @@
+"""Extraction of features and their store on disk. See docs/features.md."""

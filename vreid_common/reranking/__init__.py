@@ -1,0 +1,1 @@
+"""Re-ranking. See docs/reranking.md."""
