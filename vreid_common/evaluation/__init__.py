@@ -1,11 +1,12 @@
 """Metrics, protocols and the evaluator. See docs/evaluation.md."""
 
 from vreid_common.evaluation.evaluator import VehicleEvaluator
-from vreid_common.evaluation.inference import evaluation_mode, inference_on_dataset
+from vreid_common.evaluation.inference import inference_on_dataset
 from vreid_common.evaluation.metrics import QueryMetrics, RankingMetrics, evaluate_queries, evaluate_ranking
 from vreid_common.evaluation.protocols import ImageToTrack, Protocol, ProtocolResult, SameCameraExcluded, SameCameraKept
 from vreid_common.evaluation.roc import tpr_at_fpr
 from vreid_common.evaluation.table import metrics_table
+from vreid_common.features.inference import evaluation_mode
 
 __all__ = [
     "ImageToTrack",

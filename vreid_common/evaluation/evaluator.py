@@ -16,11 +16,11 @@ from torch import Tensor
 from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
 from vreid_common.evaluation import protocols as _protocols  # noqa: F401 - registers them
-from vreid_common.evaluation.collector import FeatureCollector
-from vreid_common.evaluation.gather import tell_all
 from vreid_common.evaluation.metrics import RankingMetrics
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult
 from vreid_common.evaluation.table import metrics_table
+from vreid_common.features.collector import FeatureCollector
+from vreid_common.features.gather import tell_all
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import METRICS, FeatureRows, FeatureSet
 

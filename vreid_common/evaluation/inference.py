@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from fastreid.evaluation import DatasetEvaluator
-from fastreid.utils import comm
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.gather import exchange
+from vreid_common.features.gather import exchange
+from vreid_common.features.inference import inference, with_progress
 
-__all__ = ["evaluation_mode", "inference_on_dataset"]
+__all__ = ["inference_on_dataset"]
 
 logger = logging.getLogger(__name__)
 
 Features = Tensor | Mapping[str, Tensor]
-
-_LOG_SECONDS = 30
 
 
 def inference_on_dataset(
@@ -57,29 +52,14 @@ def inference_on_dataset(
     evaluator.reset()
     start = time.perf_counter()
     images = 0
-    with evaluation_mode(model), torch.inference_mode(), _autocast(model, amp_dtype):
-        for batch in _shown(loader) if progress and comm.is_main_process() else loader:
+    with inference(model, amp_dtype):
+        for batch in with_progress(loader) if progress else loader:
             evaluator.process(batch, _features(model, batch, flip))
             images += len(batch["images"])
     seconds = time.perf_counter() - start
     logger.info("Extracted %s features in %.1f s (%.0f images/s on this process).", f"{images:,}", seconds, images / seconds)
     _check_complete(loader, images)
     return evaluator.evaluate() or {}
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Puts ``model`` into eval mode, and afterwards every module into the mode that it was in.
-
-    FastReID calls ``model.train()`` afterwards, which sets frozen batch normalisation going again (fault B6).
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _features(model: nn.Module, batch: Mapping[str, Any], flip: bool) -> Features:
@@ -96,28 +76,8 @@ def _mean(first: Tensor, second: Tensor) -> Tensor:
     return (first.float() + second.float()) / 2
 
 
-def _autocast(model: nn.Module, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
-    if dtype is None:
-        return nullcontext()
-    parameter = next(model.parameters(), None)
-    return torch.autocast("cpu" if parameter is None else parameter.device.type, dtype=dtype)
-
-
 def _check_complete(loader: Iterable[Mapping[str, Any]], images: int) -> None:
     dataset = getattr(loader, "dataset", None)
     total = sum(exchange(images))
     if dataset is not None and total != len(dataset):
         raise InputError(f"The test loader gave {total} of the {len(dataset)} images of its data set: mend its sampler.")
-
-
-def _shown(loader: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    total = len(loader) if hasattr(loader, "__len__") else None
-    if sys.stderr.isatty():
-        yield from tqdm(loader, total=total, desc="features", unit="batch", leave=False)
-        return
-    shown = time.perf_counter()
-    for number, batch in enumerate(loader, start=1):
-        yield batch
-        if time.perf_counter() - shown >= _LOG_SECONDS:
-            shown = time.perf_counter()
-            logger.info("Extracting features: batch %d of %s.", number, total or "?")

@@ -136,7 +136,7 @@ class TestInput:
         assert evaluate(make_batches(), PassThrough(main=into_buffer))[0]["mAP"] == pytest.approx(100 * expected.mAP)
 
     def test_much_more_than_one_flush(self, make_batches, expected, monkeypatch):
-        monkeypatch.setattr("vreid_common.evaluation.collector._FLUSH_BYTES", 500)
+        monkeypatch.setattr("vreid_common.features.collector._FLUSH_BYTES", 500)
         assert evaluate(make_batches())[0]["mAP"] == pytest.approx(100 * expected.mAP)
 
     def test_without_our_config_keys(self, make_batches, expected):

@@ -9,7 +9,8 @@ from torch import nn
 
 from vreid_common.data.prefetch import DevicePrefetcher
 from vreid_common.errors import InputError
-from vreid_common.evaluation import inference, inference_on_dataset
+from vreid_common.evaluation import inference_on_dataset
+from vreid_common.features import inference
 
 
 class Recorder(DatasetEvaluator):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.gather import exchange, gather_rows
+from vreid_common.features.gather import exchange, gather_rows
 from vreid_common.structures import UNKNOWN, FeatureSet
 
 __all__ = ["MAIN_FEATURE", "FeatureCollector"]
