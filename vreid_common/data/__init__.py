@@ -4,14 +4,16 @@ from vreid_common.data.build import build_dataset, build_test_loader, build_trai
 from vreid_common.data.collate import collate
 from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
+from vreid_common.data.folder import read_folder
 from vreid_common.data.image import ImageReadError, read_image
-from vreid_common.data.loader import Batch, TestLoader, TrainLoader
+from vreid_common.data.loader import Batch, BatchLoader, TestLoader, TrainLoader
 from vreid_common.data.prefetch import DevicePrefetcher
 from vreid_common.data.samplers import TrainingSamplerBase, build_sampler
 from vreid_common.data.transforms import build_transforms
 
 __all__ = [
     "Batch",
+    "BatchLoader",
     "DatasetError",
     "DevicePrefetcher",
     "ImageReadError",
@@ -29,5 +31,6 @@ __all__ = [
     "collate",
     "data_root",
     "dataset_class",
+    "read_folder",
     "read_image",
 ]

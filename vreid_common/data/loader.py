@@ -16,7 +16,7 @@ from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.samplers import TrainingSamplerBase
 from vreid_common.errors import InputError
 
-__all__ = ["Batch", "TestLoader", "TrainLoader"]
+__all__ = ["Batch", "BatchLoader", "TestLoader", "TrainLoader"]
 
 Batch = dict[str, Any]
 _Key = int | tuple[int, int]
@@ -87,7 +87,30 @@ class TrainLoader:
         return _batches(self._loader)
 
 
-class TestLoader:
+class BatchLoader:
+    """Given batches of a data set, in the order given.
+
+    Args:
+        dataset: the images.
+        batches: positions in the data set, batch by batch.
+        num_workers, pin_memory: as for ``TrainLoader``.
+    """
+
+    def __init__(
+        self, dataset: ItemDataset, batches: Sequence[list[int]], *, num_workers: int = 0, pin_memory: bool = False
+    ) -> None:
+        self.dataset = dataset
+        self._batches = batches
+        self._loader = _data_loader(dataset, batches, num_workers, pin_memory, persistent=False)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return _batches(self._loader)
+
+
+class TestLoader(BatchLoader):
     """This process's contiguous share of a test set, in order; empty where there are more processes than images.
 
     Args:
@@ -108,18 +131,11 @@ class TestLoader:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.dataset = dataset
         shard = -(-len(dataset) // world_size)
         stop = min(shard * (rank + 1), len(dataset))
         starts = range(shard * rank, stop, batch_size)
-        self._keys = [list(range(start, min(start + batch_size, stop))) for start in starts]
-        self._loader = _data_loader(dataset, self._keys, num_workers, pin_memory, persistent=False)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return _batches(self._loader)
+        batches = [list(range(start, min(start + batch_size, stop))) for start in starts]
+        super().__init__(dataset, batches, num_workers=num_workers, pin_memory=pin_memory)
 
 
 class _EpochPlan(Sampler):
@@ -164,7 +180,7 @@ class _ErrorsAsValues:
 
 
 def _data_loader(
-    dataset: ItemDataset, batches: Sampler | list[list[int]], num_workers: int, pin_memory: bool, persistent: bool
+    dataset: ItemDataset, batches: Sampler | Sequence[list[int]], num_workers: int, pin_memory: bool, persistent: bool
 ) -> DataLoader:
     num_workers = min(num_workers, len(batches))
     return DataLoader(

@@ -6,6 +6,8 @@ CPU processes talk through gloo and CUDA processes through NCCL.
 import os
 import signal
 import socket
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ from fastreid.utils import comm
 
 from vreid_common.errors import InputError
 
-__all__ = ["launch", "started_by_torchrun"]
+__all__ = ["end_together", "launch", "started_by_torchrun"]
 
 
 def started_by_torchrun() -> bool:
@@ -81,6 +83,23 @@ def launch(
     finally:
         signal.signal(signal.SIGINT, previous)
     return None
+
+
+def end_together(function: Callable[..., Any], *args: Any) -> Any:
+    """Calls ``function(*args)``; of several processes, one that meets an InputError prints it and ends all, with status 2.
+
+    The others would otherwise wait for that one for ever. A process by itself raises it.
+    """
+    try:
+        return function(*args)
+    except InputError as error:
+        if comm.get_world_size() == 1:
+            raise
+        if not comm.is_main_process():
+            time.sleep(1)  # most errors meet every process: the first one's exit ends the others before they repeat it
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        # At once: were the group left in good order first, the other processes would fail, with a traceback, before this one.
+        os._exit(2)
 
 
 def _child(

@@ -3,7 +3,6 @@
 import argparse
 import difflib
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,8 +19,8 @@ from vreid_common.engine.checkpoint import Checkpointer
 from vreid_common.engine.checks import check_config
 from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
-from vreid_common.engine.launch import launch, started_by_torchrun
-from vreid_common.engine.placement import place_on_device, to_memory_format
+from vreid_common.engine.launch import end_together, launch
+from vreid_common.engine.placement import place_on_device, share_cores
 from vreid_common.engine.results import copy_results, is_finished, write_results
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
@@ -128,18 +127,9 @@ def _keys(cfg: CfgNode, prefix: str = "") -> list[str]:
 
 
 def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
-    """What every process does; a child of ``launch`` prints its InputError itself, as its parent would print a traceback."""
-    in_child = comm.get_world_size() > 1
+    """What every process does."""
     try:
-        return _run(args, add_config, trainer)
-    except InputError as error:
-        if not in_child:
-            raise
-        if not comm.is_main_process():
-            time.sleep(1)  # most errors meet every process: the first one's exit ends the others before they repeat it
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        # At once: were the group left in good order first, the other processes would fail, with a traceback, before this one.
-        os._exit(2)
+        return end_together(_run, args, add_config, trainer)
     except Interrupted as stop:
         if comm.is_main_process():
             logger.info("%s", stop)
@@ -147,7 +137,7 @@ def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trai
 
 
 def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
-    _share_cores(args.num_gpus)
+    share_cores(args.num_gpus)
     cfg = load_config(add_config, args.config_file, args.opts)
     moved = place_on_device(cfg)
     stages = trainer.stages(cfg)
@@ -191,21 +181,10 @@ def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
     if not weights:
         raise InputError(f"--eval-only needs MODEL.WEIGHTS: {cfg.OUTPUT_DIR} holds no checkpoint either.")
     cfg.MODEL.WEIGHTS = weights
-    cfg.MODEL.BACKBONE.PRETRAIN = False
-    model = to_memory_format(cfg, trainer.build_model(cfg))
-    Checkpointer(model).load(weights, checkpointables=[], strict=True)
-    results = trainer.test_all(cfg, model)
+    results = trainer.test_all(cfg, trainer.build_trained_model(cfg))
     if comm.is_main_process():
         write_results(cfg, results, Path(weights))
     return results
-
-
-def _share_cores(processes: int) -> None:
-    """Divides the cores between the processes of this machine: with more threads than cores, training is ten times slower."""
-    if started_by_torchrun():
-        processes = int(os.environ["LOCAL_WORLD_SIZE"])
-    if "OMP_NUM_THREADS" not in os.environ or started_by_torchrun():
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
 
 
 def _save_config(cfg: CfgNode) -> None:

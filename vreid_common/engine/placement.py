@@ -1,14 +1,17 @@
 """Where a run computes: device, memory format, and one process among several."""
 
+import os
+
 import torch
 from fastreid.config import CfgNode
 from fastreid.utils import comm
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from vreid_common.engine.launch import started_by_torchrun
 from vreid_common.errors import InputError
 
-__all__ = ["describe_device", "memory_format", "place_on_device", "to_memory_format", "wrap_distributed"]
+__all__ = ["describe_device", "memory_format", "place_on_device", "share_cores", "to_memory_format", "wrap_distributed"]
 
 
 def place_on_device(cfg: CfgNode) -> str | None:
@@ -30,6 +33,18 @@ def place_on_device(cfg: CfgNode) -> str | None:
             part.NORM = "BN"
             changed = f"{changed or 'Running on the CPU.'} syncBN needs CUDA: BN is used."
     return changed
+
+
+def share_cores(processes: int) -> None:
+    """Divides the cores between the processes of this machine: with more threads than cores, training is ten times slower.
+
+    Args:
+        processes: how many there are; of torchrun's it is known.
+    """
+    if started_by_torchrun():
+        processes = int(os.environ["LOCAL_WORLD_SIZE"])
+    if "OMP_NUM_THREADS" not in os.environ or started_by_torchrun():
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
 
 
 def describe_device(device: torch.device) -> str:

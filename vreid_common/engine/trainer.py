@@ -139,6 +139,20 @@ class Trainer(DefaultTrainer):
                 "MODEL.BACKBONE.PRETRAIN_PATH, or set MODEL.BACKBONE.PRETRAIN False to train from scratch."
             ) from error
 
+    @classmethod
+    def build_trained_model(cls, cfg: CfgNode) -> nn.Module:
+        """The model with all weights from MODEL.WEIGHTS, in its memory format, to evaluate it or extract features.
+
+        Raises:
+            InputError: the checkpoint lacks weights of the model that the configuration builds.
+        """
+        cfg = cfg.clone()
+        cfg.defrost()
+        cfg.MODEL.BACKBONE.PRETRAIN = False
+        model = to_memory_format(cfg, cls.build_model(cfg))
+        Checkpointer(model).load(cfg.MODEL.WEIGHTS, checkpointables=[], strict=True)
+        return model
+
     def build_hooks(self) -> list[HookBase]:
         cfg, model = self.cfg, self.checkpointer.model
         evaluation = hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate)

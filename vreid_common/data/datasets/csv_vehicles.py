@@ -13,7 +13,7 @@ from fastreid.data.datasets import DATASET_REGISTRY
 from vreid_common.data.datasets.base import DatasetError, VehicleDataset, data_root
 from vreid_common.structures import UNKNOWN, VIEWS, VehicleImage
 
-__all__ = ["CSVVehicles"]
+__all__ = ["CSVVehicles", "read_csv_items"]
 
 _REQUIRED = ("path", "vehicle_id", "split")
 _OPTIONAL = ("camera_id", "track_id", "view")
@@ -66,6 +66,20 @@ class CSVVehicles(VehicleDataset):
             return _read_rows(_locate(root, file))[1]
         except DatasetError as error:
             return [str(error)]
+
+
+def read_csv_items(path: Path) -> dict[str, list[VehicleImage]]:
+    """The images of each split in the order of the file; whether the images are there is not looked at.
+
+    Raises:
+        DatasetError: the file is missing, or a row is not as it must be.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing.")
+    rows, faults = _read_rows(path)
+    if faults:
+        raise DatasetError(faults[0])
+    return {split: _items(path, rows, split) for split in _SPLITS}
 
 
 @dataclass(frozen=True, slots=True)

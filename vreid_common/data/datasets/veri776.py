@@ -12,7 +12,7 @@ from vreid_common.data.datasets.view_labels import read_orientations, read_views
 from vreid_common.data.datasets.xml_labels import read_xml_labels
 from vreid_common.structures import DOMAINS, UNKNOWN, VehicleImage
 
-__all__ = ["VeRi776"]
+__all__ = ["VeRi776", "parse_name"]
 
 _FOLDERS = ("VeRi", "veri", "VeRi-776", "VeRi776")
 _SPLITS = ("train", "query", "test")
@@ -78,25 +78,31 @@ class VeRi776(VehicleDataset):
         return [
             VehicleImage(
                 path=str(self.folder / f"image_{split}" / name),
-                pid=vehicle,
-                camid=camera - 1,
+                pid=pid,
+                camid=camid,
                 track_id=tracks.get(name, UNKNOWN),
                 view_id=views.get(name, UNKNOWN),
                 domain=DOMAINS.index("real"),
             )
             for name in self._names(split)
-            for vehicle, camera in [self._parsed(name)]
+            for pid, camid in [self._labels(name)]
         ]
 
     def _names(self, split: str) -> list[str]:
         names = self.folder / f"name_{split}.txt"
         return names.read_text(encoding="utf-8").split() if names.is_file() else _image_files(self.folder / f"image_{split}")
 
-    def _parsed(self, name: str) -> tuple[int, int]:
-        match = _NAME.fullmatch(name)
-        if not match:
+    def _labels(self, name: str) -> tuple[int, int]:
+        labels = parse_name(name)
+        if labels is None:
             raise DatasetError(f"{self.folder}: the image name {name!r} is not of the form 0002_c002_00030600_0.jpg.")
-        return int(match[1]), int(match[2])
+        return labels
+
+
+def parse_name(name: str) -> tuple[int, int] | None:
+    """``pid`` and ``camid`` (from 0) that an image's name gives; None where it is not of the form 0002_c002_00030600_0.jpg."""
+    match = _NAME.fullmatch(name)
+    return (int(match[1]), int(match[2]) - 1) if match else None
 
 
 def _image_files(folder: Path) -> list[str]:
