@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vreid_common.reranking.panels import FeatureUnion
+from vreid_common.reranking.tile_search import search_tiles
+
 __all__ = ["NeighborMetric", "nearest_neighbors"]
 
 NeighborMetric = Literal["cosine", "euclidean"]
@@ -23,18 +26,20 @@ def nearest_neighbors(query: Tensor, gallery: Tensor, k: int, *, metric: Neighbo
 
     Args:
         query: (Q, D) float32 features, contiguous.
-        gallery: (G, D) likewise, on the same device.
-        k: how many; all G where the gallery has fewer.
+        gallery: (G, D) likewise, on the same device, G >= 1.
+        k: how many, at least 1; all G where the gallery has fewer.
         metric: "cosine", or the squared Euclidean distance.
 
     Returns:
         Indices (Q, min(k, G)) int64, and the cosines or squared distances (Q, min(k, G)) float32.
     """
-    if metric == "cosine":
-        similarity = F.normalize(query.double()) @ F.normalize(gallery.double()).T
-    else:
-        similarity = -torch.cdist(query.double(), gallery.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
-    values, indices = similarity.sort(dim=1, descending=True, stable=True)
-    k = min(k, len(gallery))
-    values, indices = values[:, :k].contiguous(), indices[:, :k].contiguous()
-    return indices, (values if metric == "cosine" else -values).float()
+    cosine = metric == "cosine"
+    same = query is gallery
+    if cosine:
+        query = F.normalize(query)
+        gallery = query if same else F.normalize(gallery)
+    rows = FeatureUnion(query, center=not cosine and same)
+    columns = rows if same else FeatureUnion(gallery)
+    found = search_tiles(rows, columns, min(k, len(gallery)), cosine=cosine)
+    values = torch.from_numpy(found.distances)
+    return torch.from_numpy(found.indices).long(), (-values if cosine else values)

@@ -1,0 +1,85 @@
+"""Two feature sets read as one, in panels of rows, without a copy of them.
+
+Shape shorthand: N images in all, D dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["FeatureUnion", "Panel"]
+
+_BLOCK = 1024
+_FAR_OFF = 0.9
+"""Share of the mean squared norm that a common offset makes up before it is taken off."""
+
+
+class Panel(NamedTuple):
+    """Images ``start`` to ``stop`` of a union, all from one of its two parts."""
+
+    start: int
+    stop: int
+
+
+class FeatureUnion:
+    """Query ∪ gallery, the queries first.
+
+    Args:
+        first: (N1, D) float32, contiguous.
+        second: (N2, D) likewise, on the same device; None for a union of one part.
+        center: take off a large common offset where distances are computed from inner products. It does not change
+            distances, but float32 products of features far from the origin cancel. Not for cosines.
+    """
+
+    def __init__(self, first: Tensor, second: Tensor | None = None, *, center: bool = False) -> None:
+        self.first = first
+        self.second = first[:0] if second is None else second
+        self._offset = self._common_offset() if center and len(self) else None
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def panels(self, rows: int) -> list[Panel]:
+        """Panels of at most ``rows`` rows; none holds images of both parts."""
+        split, end = len(self.first), len(self)
+        return [
+            Panel(start, min(start + rows, stop))
+            for begin, stop in ((0, split), (split, end))
+            for start in range(begin, stop, rows)
+        ]
+
+    def raw(self, start: int, stop: int) -> Tensor:
+        """Images ``start`` to ``stop``, all of one part, as they are: (stop - start, D), not a copy."""
+        split = len(self.first)
+        return self.first[start:stop] if stop <= split else self.second[start - split : stop - split]
+
+    def centered(self, start: int, stop: int) -> Tensor:
+        """The same less the common offset, where there is one."""
+        features = self.raw(start, stop)
+        return features if self._offset is None else features - self._offset
+
+    def take(self, indices: Tensor) -> FeatureUnion:
+        """A union of one part with the images at ``indices`` (K,), centred as this one."""
+        split = len(self.first)
+        features = self.first.new_empty((len(indices), self.first.shape[1]))
+        inside = indices < split
+        features[inside] = self.first[indices[inside]]
+        features[~inside] = self.second[indices[~inside] - split]
+        taken = FeatureUnion(features)
+        taken._offset = self._offset
+        return taken
+
+    def half_squared_norms(self) -> Tensor:
+        """(N,) float32 of the centred images, summed in float64."""
+        return torch.cat([0.5 * self.centered(*panel).double().square().sum(dim=1) for panel in self.panels(_BLOCK)]).float()
+
+    def _common_offset(self) -> Tensor | None:
+        total, squares = 0.0, 0.0
+        for panel in self.panels(_BLOCK):
+            features = self.raw(*panel).double()
+            total, squares = total + features.sum(dim=0), squares + features.square().sum()
+        mean = total / len(self)
+        return mean.float() if mean.square().sum() > _FAR_OFF * squares / len(self) else None

@@ -1,0 +1,194 @@
+"""k-reciprocal re-ranking on the CPU: sparse rows, made and compared by threads that never wait for each other.
+
+Shape shorthand: Q queries, G gallery images, N = Q + G, C gallery images of a chunk, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vreid_common.reranking.panels import FeatureUnion, Panel
+from vreid_common.reranking.reciprocal_kernels import average_rows, encode_rows, invert, jaccard_rows, mark_mutual
+from vreid_common.reranking.tile_search import Found, run_threads, search_tiles
+
+__all__ = ["Encoding", "HostRows", "encode", "rerank_dense"]
+
+_ROWS = 256
+"""Images that a thread encodes at a time."""
+_CHUNK = 4096
+"""Gallery images that a thread compares with all queries at a time."""
+_QUERIES = 256
+
+
+class SparseRows(NamedTuple):
+    """Rows of an (R, N) array: ``columns[pointers[r]:pointers[r + 1]]`` and their ``weights``."""
+
+    pointers: np.ndarray
+    columns: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def join(cls, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray] | None]) -> SparseRows:
+        """Rows from parts (sizes, columns, weights), each of which is let go as soon as it is copied."""
+        total = sum(len(part[1]) for part in parts)
+        columns, weights = np.empty(total, np.int32), np.empty(total, np.float32)
+        sizes, end = [], 0
+        for number, part in enumerate(parts):
+            begin, end = end, end + len(part[1])
+            sizes.append(part[0])
+            columns[begin:end], weights[begin:end] = part[1], part[2]
+            parts[number] = part = None
+        pointers = np.zeros(sum(map(len, sizes)) + 1, np.int64)
+        np.cumsum(np.concatenate(sizes), out=pointers[1:])
+        return cls(pointers, columns, weights)
+
+
+class Encoding(NamedTuple):
+    """What is kept of N images.
+
+    Attributes:
+        neighbors: (N, k2) int32, or (N, 0) where k2 is 1 and nothing is averaged.
+        features: the k-reciprocal features, N rows.
+        half: (N,) half squared norms of the centred images.
+        farthest: (N,) each image's greatest squared distance.
+    """
+
+    neighbors: np.ndarray
+    features: SparseRows
+    half: np.ndarray
+    farthest: np.ndarray
+
+    def averaged(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sizes, columns and weights of the rows ``start`` to ``stop`` after local query expansion."""
+        pointers, columns, weights = self.features
+        count = self.neighbors.shape[1]
+        if count:
+            return average_rows(self.neighbors, count, pointers, columns, weights, start, stop)
+        part = slice(pointers[start], pointers[stop])
+        return np.diff(pointers[start : stop + 1]), columns[part], weights[part]
+
+
+def encode(union: FeatureUnion, k1: int, k2: int, sink: Callable[[Panel, Panel, Tensor], None] | None) -> Encoding:
+    """The k-reciprocal features of every image; ``sink`` is ``search_tiles``'s."""
+    images = len(union)
+    full, half = min(k1 + 1, images), min(round(k1 / 2) + 1, images)
+    found = search_tiles(union, union, max(full, min(k2, images)), cosine=False, farthest=True, sink=sink)
+    features = _encode_neighbors(union, found, full, half)
+    neighbors = found.indices[:, : min(k2, images) if k2 > 1 else 0].copy()
+    return Encoding(neighbors, features, union.half_squared_norms().numpy(), found.farthest)
+
+
+def _encode_neighbors(union: FeatureUnion, found: Found, full: int, half: int) -> SparseRows:
+    images = len(union)
+    mutual = np.empty((images, half), bool)
+    _in_blocks(images, lambda start, stop: mark_mutual(found.indices, half, start, stop, mutual))
+    first, second = union.first.numpy(), union.second.numpy()
+    return SparseRows.join(
+        _in_blocks(
+            images,
+            lambda start, stop: encode_rows(
+                found.indices, found.distances, found.farthest, full, half, mutual, first, second, start, stop
+            ),
+        )
+    )
+
+
+def rerank_dense(union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> Tensor:
+    """All distances (Q, G). The inner products that the search computes anyway are kept in the result until they are needed."""
+    queries = len(union.first)
+    out = torch.empty(queries, len(union) - queries)
+
+    def keep(rows: Panel, columns: Panel, product: Tensor) -> None:
+        if rows.stop <= queries <= columns.start:
+            out[rows.start : rows.stop, columns.start - queries : columns.stop - queries] = product
+
+    encoding = encode(union, k1, k2, keep)
+    asked = _averaged_rows(encoding, 0, queries)
+    matrix = out.numpy()
+    starts = range(queries, len(union), _CHUNK)
+
+    def work(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            start = starts[number]
+            stop = min(start + _CHUNK, len(union))
+            inverse = _inverse(encoding, start, stop)
+            jaccard_rows(
+                *asked, 0, *inverse, lambda_value,
+                encoding.half[:queries], encoding.half[start:stop], encoding.farthest[:queries], matrix, start - queries,
+            )  # fmt: skip
+
+    run_threads(work, len(starts))
+    return out
+
+
+class HostRows:
+    """Distances that are computed when they are read; see ``k_reciprocal_rows``."""
+
+    def __init__(self, union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> None:
+        self._union = union
+        self._queries = len(union.first)
+        self._share = lambda_value
+        encoding = encode(union, k1, k2, None)
+        self._half, self._farthest = encoding.half, encoding.farthest
+        self._asked = _averaged_rows(encoding, 0, self._queries)
+        self._starts = range(self._queries, len(union), 2 * _CHUNK)
+        self._inverses: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [()] * len(self._starts)
+
+        def work(numbers: Iterator[int]) -> None:
+            for number in numbers:
+                start = self._starts[number]
+                self._inverses[number] = _inverse(encoding, start, min(start + 2 * _CHUNK, len(union)))
+
+        run_threads(work, len(self._starts))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._queries, len(self._union) - self._queries
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        out = torch.empty(stop - start, self.shape[1])
+        matrix = out.numpy()
+        queries = self._union.centered(start, stop)
+
+        def work(numbers: Iterator[int]) -> None:
+            for number in numbers:
+                first = self._starts[number]
+                last = min(first + 2 * _CHUNK, len(self._union))
+                begin, end = first - self._queries, last - self._queries
+                if self._share:
+                    out[:, begin:end] = torch.mm(queries, self._union.centered(first, last).T)
+                jaccard_rows(
+                    *self._asked, start, *self._inverses[number], self._share,
+                    self._half[start:stop], self._half[first:last], self._farthest[start:stop], matrix, begin,
+                )  # fmt: skip
+
+        run_threads(work, len(self._starts))
+        return out
+
+
+def _in_blocks(images: int, task: Callable[[int, int], object]) -> list:
+    """The results of ``task(start, stop)`` over blocks of images, in order, computed by threads."""
+    starts = range(0, images, _ROWS)
+    results: list = [None] * len(starts)
+
+    def work(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            results[number] = task(starts[number], min(starts[number] + _ROWS, images))
+
+    run_threads(work, len(starts))
+    return results
+
+
+def _averaged_rows(encoding: Encoding, start: int, stop: int) -> SparseRows:
+    blocks = range(start, stop, _ROWS)
+    return SparseRows.join([encoding.averaged(block, min(block + _ROWS, stop)) for block in blocks])
+
+
+def _inverse(encoding: Encoding, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows = _averaged_rows(encoding, start, stop)
+    return invert(rows.pointers, rows.columns, rows.weights, len(encoding.half))
