@@ -8,6 +8,8 @@ from vreid_common import __version__
 from vreid_common.data.check import add_check_arguments, run_check
 from vreid_common.engine.extract import add_extract_arguments, run_extract
 from vreid_common.errors import InputError
+from vreid_common.evaluation.commands.evaluate import add_evaluate_arguments, run_evaluate
+from vreid_common.evaluation.commands.rerank import add_rerank_arguments, run_rerank
 from vreid_common.study import add_study_arguments, run_study
 from vreid_common.synthetic.render import add_render_arguments, run_render
 
@@ -19,6 +21,8 @@ COMMANDS: tuple[Command, ...] = (
     ("render", "write rendered vehicles as a data set", add_render_arguments, run_render),
     ("check-data", "say what is missing or inconsistent in a data set's folder", add_check_arguments, run_check),
     ("extract", "write the features of images, by one or several trained models", add_extract_arguments, run_extract),
+    ("evaluate", "print the metrics of feature files", add_evaluate_arguments, run_evaluate),
+    ("rerank", "re-rank feature files by a list of steps, and evaluate or write the result", add_rerank_arguments, run_rerank),
     ("study", "run the trainings behind a table and write it into its README", add_study_arguments, run_study),
 )
 

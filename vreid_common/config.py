@@ -37,7 +37,90 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     cfg.TEST.VIEWS = True
     # Worker processes of the test loader; 0 decodes in the main process.
     cfg.TEST.NUM_WORKERS = 2
+
+    _add_rerank_config(cfg)
     return cfg
+
+
+def _add_rerank_config(cfg: CfgNode) -> None:
+    """A node for each step of ``vreid_common.reranking.steps``, with the step's parameters and their defaults."""
+    cfg.RERANK = CfgNode()
+    # Steps of re-ranking, applied in this order: names in RERANK_REGISTRY. [] is none, unless FastReID's TEST.AQE.ENABLED (as
+    # alpha_query_expansion with K = QE_K, ROUNDS = QE_TIME) or TEST.RERANK.ENABLED (as k_reciprocal) is set.
+    cfg.RERANK.PIPELINE = []
+
+    # Average query expansion (Chum et al. 2007): the mean of a query and its K nearest gallery images.
+    cfg.RERANK.AVERAGE_QUERY_EXPANSION = CfgNode()
+    cfg.RERANK.AVERAGE_QUERY_EXPANSION.K = 20
+
+    # Weighted query expansion (Radenovic et al. 2018): gallery images weigh cos(q, g)^alpha.
+    cfg.RERANK.ALPHA_QUERY_EXPANSION = CfgNode()
+    # Nearest gallery images, the query itself not among them.
+    cfg.RERANK.ALPHA_QUERY_EXPANSION.K = 20
+    # alpha; 0 weighs all alike.
+    cfg.RERANK.ALPHA_QUERY_EXPANSION.ALPHA = 2.0
+    # How often the expanded queries are expanded again.
+    cfg.RERANK.ALPHA_QUERY_EXPANSION.ROUNDS = 1
+
+    # Database-side augmentation (DBA): each gallery image from its K nearest, itself included, with weights cos^alpha.
+    cfg.RERANK.DATABASE_AUGMENTATION = CfgNode()
+    cfg.RERANK.DATABASE_AUGMENTATION.K = 10
+    cfg.RERANK.DATABASE_AUGMENTATION.ALPHA = 0.0
+
+    # Dual embedding expansion (DEx, Eq. 5-6): query expansion over images in the order of their tracks; needs gallery tracks.
+    cfg.RERANK.DUAL_EMBEDDING_EXPANSION = CfgNode()
+    cfg.RERANK.DUAL_EMBEDDING_EXPANSION.K = 20
+    cfg.RERANK.DUAL_EMBEDDING_EXPANSION.ALPHA = 2.0
+
+    # k-reciprocal encoding (Zhong et al. 2017); DEx takes 60 / 30 / 0.5.
+    cfg.RERANK.K_RECIPROCAL = CfgNode()
+    # k1: neighbours that make the reciprocal sets.
+    cfg.RERANK.K_RECIPROCAL.K1 = 20
+    # k2: neighbours whose sets are averaged; 1 averages none.
+    cfg.RERANK.K_RECIPROCAL.K2 = 6
+    # lambda: share of the original distance.
+    cfg.RERANK.K_RECIPROCAL.LAMBDA_VALUE = 0.3
+
+    # Diffusion on the neighbour graph of the gallery (Iscen et al. 2017; DEx Eq. 9-10).
+    cfg.RERANK.DIFFUSION = CfgNode()
+    # k: mutual neighbours that make the graph.
+    cfg.RERANK.DIFFUSION.K = 50
+    # k_q: gallery images from which a query's diffusion starts.
+    cfg.RERANK.DIFFUSION.KQ = 25
+    # alpha: share of what comes from neighbours.
+    cfg.RERANK.DIFFUSION.ALPHA = 0.95
+    # gamma: exponent of the similarities.
+    cfg.RERANK.DIFFUSION.GAMMA = 3.0
+    # Upper limit of the iterations.
+    cfg.RERANK.DIFFUSION.ITERATIONS = 25
+    # "iteration" (Eq. 10) or "conjugate_gradient".
+    cfg.RERANK.DIFFUSION.SOLVER = "iteration"
+
+    # Propagation of features over the neighbour graph (Zhang et al. 2020).
+    cfg.RERANK.GRAPH_PROPAGATION = CfgNode()
+    # k1: neighbours that make an image's first feature.
+    cfg.RERANK.GRAPH_PROPAGATION.K1 = 26
+    # k2: neighbours that features come from.
+    cfg.RERANK.GRAPH_PROPAGATION.K2 = 7
+    # alpha: exponent of the cosines that neighbours weigh.
+    cfg.RERANK.GRAPH_PROPAGATION.ALPHA = 2.0
+    cfg.RERANK.GRAPH_PROPAGATION.ROUNDS = 2
+
+    # Gallery features mixed with the mean of their track; needs gallery tracks.
+    cfg.RERANK.AVERAGE_TRACKLETS = CfgNode()
+    # Share of the track's mean; with 1 all images of a track get one feature.
+    cfg.RERANK.AVERAGE_TRACKLETS.WEIGHT = 1.0
+
+    # Distance to the image's track: the "mean" or "min" over the track's images; needs gallery tracks.
+    cfg.RERANK.TRACKLET_DISTANCE = CfgNode()
+    cfg.RERANK.TRACKLET_DISTANCE.REDUCE = "mean"
+
+    # D - lambda_o D_orientation - lambda_c D_camera, with the model's further features of these names.
+    cfg.RERANK.FUSE_DISTANCES = CfgNode()
+    # lambda_o.
+    cfg.RERANK.FUSE_DISTANCES.LAMBDA_ORIENTATION = 0.1
+    # lambda_c.
+    cfg.RERANK.FUSE_DISTANCES.LAMBDA_CAMERA = 0.1
 
 
 def get_vreid_cfg() -> CfgNode:

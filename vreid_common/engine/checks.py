@@ -5,6 +5,7 @@ from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from fastreid.utils import comm
 
 from vreid_common.errors import InputError
+from vreid_common.reranking.pipeline import pipeline_from_config
 
 __all__ = ["check_config"]
 
@@ -27,6 +28,7 @@ def check_config(cfg: CfgNode, *, training: bool) -> None:
             raise InputError(f"SOLVER.AMP.DTYPE is {solver.AMP.DTYPE!r}: use bfloat16 or float16.")
         if solver.AMP.DTYPE == "float16" and not cfg.MODEL.DEVICE.startswith("cuda"):
             raise InputError("SOLVER.AMP.DTYPE float16 needs CUDA: use bfloat16 on a CPU.")
+    pipeline_from_config(cfg)
     if training:
         _check_training(cfg)
 

@@ -1,18 +1,16 @@
 """The files of a finished or resumed run: results.json and metrics.json."""
 
-import importlib.metadata
 import json
-import platform
 from pathlib import Path
 from typing import Any
 
 from fastreid.config import CfgNode
 
 from vreid_common.files import write_atomically
+from vreid_common.reranking.pipeline import pipeline_from_config
+from vreid_common.versions import package_versions
 
 __all__ = ["copy_results", "drop_metrics_from", "is_finished", "write_results"]
-
-_PACKAGES = ("torch", "torchvision", "numpy", "fastreid", "vreid")
 
 
 def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **extra: Any) -> None:
@@ -30,11 +28,12 @@ def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **ext
             "name": cfg.TEST.PROTOCOL,
             "distance": cfg.TEST.METRIC,
             "flip": cfg.TEST.FLIP.ENABLED,
-            "re-ranking": cfg.TEST.RERANK.ENABLED,
+            # The steps, or False: a study's table then says "no re-ranking".
+            "re-ranking": ", ".join(map(str, pipeline_from_config(cfg).steps)) or False,
         },
         "checkpoint": str(checkpoint),
         "seed": cfg.SEED,
-        "versions": {**_versions(), "python": platform.python_version()},
+        "versions": package_versions(),
         **extra,
     }
     _write(Path(cfg.OUTPUT_DIR), json.dumps(content, indent=1) + "\n")
@@ -69,13 +68,3 @@ def drop_metrics_from(output_dir: str, iteration: int) -> None:
 def _write(folder: Path, text: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "results.json", lambda temporary: temporary.write_text(text))
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # a checkout that is used without being installed
-    return versions

@@ -6,9 +6,11 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from fastreid.config import CfgNode
 from fastreid.evaluation import DatasetEvaluator
 from torch import Tensor
@@ -17,12 +19,13 @@ from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
 from vreid_common.evaluation import protocols as _protocols  # noqa: F401 - registers them
 from vreid_common.evaluation.metrics import RankingMetrics
-from vreid_common.evaluation.protocols import Protocol, ProtocolResult
+from vreid_common.evaluation.protocols import Protocol
 from vreid_common.evaluation.table import metrics_table
 from vreid_common.features.collector import FeatureCollector
 from vreid_common.features.gather import tell_all
 from vreid_common.registry import PROTOCOL_REGISTRY
-from vreid_common.structures import METRICS, FeatureRows, FeatureSet
+from vreid_common.reranking.pipeline import Pipeline, pipeline_from_config
+from vreid_common.structures import METRICS, FeatureSet
 
 __all__ = ["VehicleEvaluator"]
 
@@ -33,6 +36,9 @@ _FPRS = (1e-4, 1e-3, 1e-2)
 
 class VehicleEvaluator(DatasetEvaluator):
     """Ranks the gallery for every query and measures the ranking, under the protocol that the config names.
+
+    With re-ranking in the config (``RERANK.PIPELINE``, or FastReID's ``TEST.AQE`` and ``TEST.RERANK``) the metrics are those of
+    the re-ranked distance, and only those, as FastReID's are. Log and table say so.
 
     It takes the place of FastReID's ``ReidEvaluator`` in ``build_evaluator``, with FastReID's or our loaders, on any number of
     processes. A project adds metrics of its own by overriding ``extra_metrics``.
@@ -45,6 +51,7 @@ class VehicleEvaluator(DatasetEvaluator):
     Attributes:
         feature_sets: feature name → (query, gallery), after ``evaluate`` on the main process.
         rankings: feature name → ranking metrics with the whole CMC, likewise.
+        pipeline: the re-ranking.
 
     Raises:
         InputError: the config asks for something that is not there.
@@ -52,9 +59,6 @@ class VehicleEvaluator(DatasetEvaluator):
 
     def __init__(self, cfg: CfgNode, num_query: int, output_dir: str | os.PathLike[str] | None = None) -> None:
         test = _test_options(cfg)
-        for key in ("AQE", "RERANK"):
-            if test[key].ENABLED:
-                raise InputError(f"TEST.{key}.ENABLED is True, but vreid_common has no re-ranking yet: set it to False.")
         if test.METRIC not in METRICS:
             raise InputError(f"TEST.METRIC is {test.METRIC!r}: use one of {', '.join(METRICS)}.")
         if test.PROTOCOL not in PROTOCOL_REGISTRY.names:
@@ -64,6 +68,7 @@ class VehicleEvaluator(DatasetEvaluator):
         fprs = _FPRS if test.ROC.ENABLED else ()
         self.protocol: Protocol = PROTOCOL_REGISTRY.get(test.PROTOCOL)(test.MAX_RANK, test.VIEWS, fprs)
         self.metric: str = test.METRIC
+        self.pipeline: Pipeline = pipeline_from_config(cfg)
         self._num_query = num_query
         self._output_dir = None if output_dir is None else Path(output_dir)
         self.reset()
@@ -108,16 +113,19 @@ class VehicleEvaluator(DatasetEvaluator):
         device = self._collector.device
         results: OrderedDict[str, float] = OrderedDict()
         rows: dict[str, dict[str, float]] = {}
-        for name, images in self._collector.gather().items():
-            query, gallery = self._split(images)
-            distance = FeatureRows(query.features.to(device), gallery.features.to(device), self.metric)
-            found = self.protocol(query, gallery, distance)
-            self.feature_sets[name], self.rankings[name] = (query, gallery), found.ranking
+        self.feature_sets = {name: self._split(images) for name, images in self._collector.gather().items()}
+        further = {name: self.feature_sets[name] for name in self.feature_sets if name in self.pipeline.further}
+        for name, (query, gallery) in self.feature_sets.items():
+            if name in further:
+                continue  # it serves to re-rank the others
+            retrieval = self.pipeline(*_on(device, query, gallery), {key: _on(device, *pair) for key, pair in further.items()})
+            found = self.protocol(query, gallery, retrieval.distance)
+            self.rankings[name] = found.ranking
             if not rows:
-                self._log_protocol(found)
+                logger.info(self.protocol.summary(found, self.metric, str(self.pipeline)))
             metrics = {key: 100 * value for key, value in found.metrics.items()} | self.extra_metrics(name, query, gallery)
             results.update(metrics if not rows else {f"{name}/{key}": value for key, value in metrics.items()})
-            rows[f"{name} ({images.features.shape[1]}-d)"] = metrics
+            rows[f"{name} ({query.features.shape[1]}-d{', re-ranked' if self.pipeline.steps else ''})"] = metrics
         if rows:
             # "metric" only serves FastReID to choose the best checkpoint.
             shown = [key for key in next(iter(rows.values())) if key != "metric"]
@@ -132,23 +140,15 @@ class VehicleEvaluator(DatasetEvaluator):
             )
         return images.select(slice(0, self._num_query)), images.select(slice(self._num_query, None))
 
-    def _log_protocol(self, found: ProtocolResult) -> None:
-        ranking = found.ranking
-        logger.info(
-            "Protocol: %s (%s). Metric %s, no re-ranking. %s queries, %s of them left out for want of a match; gallery of %s.",
-            self.protocol.title,
-            self.protocol.description,
-            self.metric,
-            f"{ranking.num_queries:,}",
-            f"{ranking.num_queries - ranking.num_valid_queries:,}",
-            f"{found.num_gallery:,}",
-        )
-
     def _save(self) -> None:
         if self._output_dir is not None:
             for name, (query, gallery) in self.feature_sets.items():
                 query.save(self._output_dir / f"{name}_query")
                 gallery.save(self._output_dir / f"{name}_gallery")
+
+
+def _on(device: torch.device, query: FeatureSet, gallery: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
+    return replace(query, features=query.features.to(device)), replace(gallery, features=gallery.features.to(device))
 
 
 def _test_options(cfg: CfgNode) -> CfgNode:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.metrics import RankingMetrics, evaluate_rules
+from vreid_common.evaluation.metrics import Normalizer, RankingMetrics, evaluate_rules
 from vreid_common.evaluation.roc import rule_tpr_at_fpr
 from vreid_common.evaluation.rules import MatchRule, all_of, any_image, other_camera, other_view, same_view
 from vreid_common.evaluation.tracks import TrackRows, group_tracks
@@ -63,6 +63,8 @@ class Protocol(ABC):
         max_rank: length of the CMC.
         views: also measure mAP over matches in the query's own view and in another view, where views are known.
         fprs: false positive rates at which to give the true positive rate.
+        top_k: mean average precision of the first ``top_k`` ranks only, named ``mAP@<top_k>``; None takes the whole ranking.
+        normalizer: what the average precision of so many ranks is divided by, as in ``evaluate_ranking``.
     """
 
     title: ClassVar[str]
@@ -70,10 +72,20 @@ class Protocol(ABC):
     description: ClassVar[str]
     """One sentence that says which gallery images count."""
 
-    def __init__(self, max_rank: int = 50, views: bool = True, fprs: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        max_rank: int = 50,
+        views: bool = True,
+        fprs: Sequence[float] = (),
+        *,
+        top_k: int | None = None,
+        normalizer: Normalizer = "all",
+    ) -> None:
         self.max_rank = max_rank
         self.views = views
         self.fprs = tuple(fprs)
+        self.top_k = top_k
+        self.normalizer = normalizer
 
     @abstractmethod
     def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
@@ -82,6 +94,16 @@ class Protocol(ABC):
         Raises:
             InputError: the labels do not give what the protocol needs, or no query has a match.
         """
+
+    def summary(self, found: ProtocolResult, metric: str, reranking: str) -> str:
+        """What every number has to be read with: the protocol, the metric, the re-ranking and what was left out."""
+        ranking = found.ranking
+        left_out = ranking.num_queries - ranking.num_valid_queries
+        return (
+            f"Protocol: {self.title} ({self.description}). Metric {metric}, {reranking}. "
+            f"{ranking.num_queries:,} queries, {left_out:,} of them left out for want of a match; "
+            f"gallery of {found.num_gallery:,}."
+        )
 
     def measure(self, query: Labels, gallery: Labels, distance: DistanceRows, match: MatchRule) -> ProtocolResult:
         """The metrics when ``match`` says which gallery entries of the query's identity count.
@@ -93,17 +115,18 @@ class Protocol(ABC):
         if self.views and (query.view_ids != UNKNOWN).any() and (gallery.view_ids != UNKNOWN).any():
             rules["same view"] = all_of(match, same_view(query.view_ids, gallery.view_ids))
             rules["cross view"] = all_of(match, other_view(query.view_ids, gallery.view_ids))
-        found = evaluate_rules(distance, query.pids, gallery.pids, rules)
+        found = evaluate_rules(distance, query.pids, gallery.pids, rules, top_k=self.top_k, normalizer=self.normalizer)
         if not found[""].num_valid:
             raise InputError(
                 f"None of the {len(query.pids)} queries has a match in the gallery ({self.title}): "
                 "compare the identities and cameras of the two, or choose another TEST.PROTOCOL."
             )
         ranking = found[""].summary(self.max_rank)
-        metrics = {"mAP": ranking.mAP}
+        mean = "mAP" if self.top_k is None else f"mAP@{self.top_k}"
+        metrics = {mean: ranking.mAP}
         metrics |= {f"Rank-{rank}": float(ranking.cmc[rank - 1]) for rank in RANKS if rank <= self.max_rank}
         metrics |= {"mINP": ranking.mINP, "metric": (ranking.mAP + float(ranking.cmc[0])) / 2}
-        metrics |= {f"mAP ({name})": part.summary().mAP for name, part in found.items() if name and part.num_valid}
+        metrics |= {f"{mean} ({name})": part.summary().mAP for name, part in found.items() if name and part.num_valid}
         if self.fprs:
             tprs = rule_tpr_at_fpr(distance, query.pids, gallery.pids, match, self.fprs)
             metrics |= {f"TPR@FPR={fpr:.0e}": tpr for fpr, tpr in zip(self.fprs, tprs, strict=True)}
