@@ -2,9 +2,9 @@
 
 Shape shorthand: R × C pixels of a tile (rows and columns are images), K candidates kept for an image, D dimensions.
 
-For a row i, columns are compared by their *key* h_j - <x_i, x_j>, where h_j is half the squared norm: half the squared distance less
-a constant of the row. For the cosine h is 0, so the key is the negative cosine. The candidates of an image are a binary heap, worst
-first, by (key, index); the order in which tiles arrive changes nothing, since that order is total.
+For a row i, columns are compared by their *key* h_j - <x_i, x_j>, where h_j is half the squared norm: half the squared distance
+less a constant of the row. For the cosine h is 0, so the key is the negative cosine. The candidates of an image are a binary
+heap, worst first, by (key, index); the order in which tiles arrive changes nothing, since that order is total.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def scan_tile(
         product: (R, C) inner products.
         row_start, column_start: index of the first row and column among all images.
         row_half, column_half: (R,) and (C,) half squared norms.
-        keys, ids, bounds, far, far_ids: (R, K), (R, K), (R,), (R,), (R,) of the rows: the heaps, their worst keys, and the greatest
-            key met with its index. ``far`` of +inf asks for no such.
+        keys, ids, bounds, far, far_ids: (R, K), (R, K), (R,), (R,), (R,) of the rows: the heaps, their worst keys, and the
+            greatest key met with its index. ``far`` of +inf asks for no such.
         column_keys, ...: the same of the columns.
     """
     for r in range(product.shape[0]):
@@ -74,12 +74,8 @@ def scan_tile(
                 worst, most = column_bounds[first : first + _CHUNK], column_far[first : first + _CHUNK]
                 for c in range(products.shape[0]):
                     key, other = halves[c] - products[c], half - products[c]
-                    hits |= (
-                        np.int32(key <= bound)
-                        | np.int32(key > farthest)
-                        | np.int32(other <= worst[c])
-                        | np.int32(other > most[c])
-                    )
+                    hits |= np.int32(key <= bound) | np.int32(key > farthest)
+                    hits |= np.int32(other <= worst[c]) | np.int32(other > most[c])
             else:
                 for c in range(products.shape[0]):
                     key = halves[c] - products[c]
@@ -91,9 +87,8 @@ def scan_tile(
                 if key <= bounds[r] or key > far[r]:
                     _offer(keys, ids, bounds, far, far_ids, r, key, np.int32(column_start + c))
                 if both and (other <= column_bounds[c] or other > column_far[c]):
-                    _offer(
-                        column_keys, column_ids, column_bounds, column_far, column_far_ids, c, other, np.int32(row_start + r)
-                    )
+                    index = np.int32(row_start + r)
+                    _offer(column_keys, column_ids, column_bounds, column_far, column_far_ids, c, other, index)
             bound, farthest = bounds[r], far[r]
 
 
@@ -159,10 +154,11 @@ def rank_candidates(
 ):  # fmt: skip
     """Ranks the candidates of rows by exact distances, and finds rows that may have lost a neighbour.
 
-    The keys came from float32 products, so an image that was left out may be nearer than its key said. With gamma = (D + 16) * 2**-24
-    bounding a float32 sum of D products (Higham, Accuracy and Stability of Numerical Algorithms, Eq. 3.5) of centred features, an image at
-    most as far as the k-th neighbour has a norm of at most r = |x_i| + sqrt(d_k), so its key errs by at most
-    gamma * r * (|x_i| + r). Where the worst candidate kept is not farther than that, the row is uncertain.
+    The keys came from float32 products, so an image that was left out may be nearer than its key said. With
+    gamma = (D + 16) * 2**-24 bounding a float32 sum of D products of centred features (Higham, Accuracy and Stability of
+    Numerical Algorithms, Eq. 3.5), an image at most as far as the k-th neighbour has a norm of at most r = |x_i| + sqrt(d_k),
+    so its key errs by at most gamma * r * (|x_i| + r). Where the worst candidate kept is not farther than that, the row is
+    uncertain.
 
     Args:
         features: (R, D) as they are.
@@ -196,7 +192,7 @@ def rank_candidates(
 
 @compiled(error_model="numpy")
 def search_row_exactly(x, first_part, second_part, cosine, indices, distances):
-    """Fills ``indices`` and ``distances`` (k,) from the exact distance to every column: slow, for rows that nothing else decides."""
+    """Fills ``indices`` and ``distances`` (k,) from the exact distances to all columns: for rows that nothing else decides."""
     values, order = np.empty(indices.shape[0], np.float64), np.empty(indices.shape[0], np.int32)
     filled = 0
     for index in range(first_part.shape[0] + second_part.shape[0]):

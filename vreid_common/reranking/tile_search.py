@@ -1,8 +1,9 @@
 """Exact neighbour search on the CPU: tiles of inner products, ranked while they are in the cache.
 
-Every thread multiplies tiles of its own with a single-threaded product and at once offers their entries to the candidates of the
-tile's rows and columns; where rows and columns are one set, each pair is computed once. No thread waits for another one, so there is no pool
-of OpenMP threads that spins between the products. What float32 may have misjudged is found out and searched again.
+Every thread multiplies tiles of its own with a single-threaded product and at once offers their entries to the candidates of
+the tile's rows and columns; where rows and columns are one set, each pair is computed once. No thread waits for another one, so
+there is no pool of OpenMP threads that spins between the products. What float32 may have misjudged is found out and searched
+again.
 
 Shape shorthand: N rows, M columns (images), k neighbours, K >= k candidates, D dimensions.
 """
@@ -61,7 +62,10 @@ class Candidates:
 
 
 def run_threads(work: Callable[[Iterator[int]], None], tasks: int) -> None:
-    """Calls ``work`` with one common iterator over ``range(tasks)`` in as many threads as torch uses, each with a torch of one thread."""
+    """Calls ``work`` in as many threads as torch uses; each gets its share of ``range(tasks)`` as it goes.
+
+    Within a thread torch runs single-threaded.
+    """
     lock = threading.Lock()
     numbers = iter(range(tasks))
 
@@ -170,7 +174,7 @@ def _rank(
 def _search_again(
     rows: FeatureUnion, columns: FeatureUnion, halves: Sequence[np.ndarray], doubtful: np.ndarray, cosine: bool, found: Found
 ) -> None:
-    """Searches the ``doubtful`` rows with more candidates, and those that stay so (many images in one place) without float32."""
+    """Searches the ``doubtful`` rows with more candidates, and those that stay so (many images in one place) exactly."""
     k = found.indices.shape[1]
     size = min(len(columns), 8 * k + 64)
     still = []

@@ -55,7 +55,7 @@ def test_search_within_one_set_equals_sorting(metric, threads):
 def test_ties_rank_by_index_and_crowds_are_searched_again():
     # 400 copies of one image: far more than the candidates that are kept, so that only the exact search can order them.
     features = torch.randn(1500, 8)
-    features[torch.randperm(1500)[:400]] = features[7]
+    features[torch.randperm(1500)[:400]] = features[7].clone()
     indices, _ = nearest_neighbors(features, features, 20, metric="euclidean")
     np.testing.assert_array_equal(indices, plain(features, features, 20, "euclidean")[0])
 
