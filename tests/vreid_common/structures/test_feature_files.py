@@ -1,0 +1,84 @@
+"""Features from .npy and .npz, and files that are missing, damaged or hold something else."""
+
+import numpy as np
+import pytest
+import torch
+
+from vreid_common.errors import InputError
+from vreid_common.structures import FeatureSet
+from vreid_common.structures.feature_files import read_features
+
+FEATURES = np.random.default_rng(0).normal(size=(5, 3))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_npy_is_features_alone(tmp_path, dtype):
+    np.save(tmp_path / "a.npy", np.asfortranarray(FEATURES.astype(dtype)))
+    found = read_features(tmp_path / "a.npy")
+    np.testing.assert_array_equal(found.features, FEATURES.astype(dtype).astype(np.float32))
+    assert set(found.pids.tolist()) == set(found.track_ids.tolist()) == {-1}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_has_what_labels_there_are(tmp_path, save):
+    save(tmp_path / "a.npz", features=FEATURES, pids=np.arange(5, dtype=np.uint8), paths=np.array(list("abcde")))
+    found = read_features(str(tmp_path / "a.npz"))
+    assert found.features.dtype == torch.float32
+    assert found.pids.tolist() == [0, 1, 2, 3, 4]
+    assert found.camids.tolist() == [-1] * 5
+    assert found.paths == ("a", "b", "c", "d", "e")
+
+
+@pytest.mark.parametrize("name", ["a", "a.safetensors", "a.json"])
+def test_feature_set(tmp_path, name):
+    FeatureSet.create(FEATURES, range(5)).save(tmp_path / "a")
+    assert torch.equal(read_features(tmp_path / name).features, torch.from_numpy(FEATURES).float())
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.safetensors"])
+def test_missing(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name} is missing"):
+        read_features(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x93NUMPY\x01\x00", b"\x80\x04K\x01."])
+def test_damaged(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} cannot be read as \.np. without pickled objects"):
+        read_features(tmp_path / name)
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.9])
+def test_cut_short(tmp_path, cut):
+    np.savez(tmp_path / "a.npz", features=FEATURES, pids=np.arange(5))
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[: int(cut * len(whole))])
+    with pytest.raises(InputError, match=r"a\.npz cannot be read"):
+        read_features(tmp_path / "a.npz")
+
+
+def test_nothing_is_unpickled(tmp_path):
+    np.savez(tmp_path / "a.npz", features=FEATURES, pids=np.array([object()] * 5))
+    np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
+    for name in ("a.npz", "a.npy"):
+        with pytest.raises(InputError, match="without pickled objects"):
+            read_features(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"feats": FEATURES}, "has no array 'features', but feats"),
+        ({"features": FEATURES[0]}, r"features are an \(N, D\) array of floats, got float64 \(3,\)"),
+        ({"features": np.ones((5, 3), int)}, r"array of floats, got int64"),
+        ({"features": FEATURES, "pids": np.arange(4)}, r"pids are \(5,\) whole numbers, .* got int64 \(4,\)"),
+        ({"features": FEATURES, "camids": np.ones(5)}, r"camids are \(5,\) whole numbers, .* got float64 \(5,\)"),
+        ({"features": FEATURES, "paths": np.arange(5)}, r"paths are \(5,\) strings"),
+        ({"features": np.where(FEATURES > 1, np.nan, FEATURES)}, r"a\.npz: The feature in row \d .*not finite"),
+    ],
+)
+def test_arrays_that_do_not_fit(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(InputError, match=message):
+        read_features(tmp_path / "a.npz")
