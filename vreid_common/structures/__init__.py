@@ -1,8 +1,10 @@
 """Small validated records that the parts hand to each other, one a file."""
 
 from vreid_common.structures.distance import METRICS, DenseRows, DistanceRows, FeatureRows, as_distance_rows, row_blocks
+from vreid_common.structures.feature_files import read_features
 from vreid_common.structures.feature_set import FeatureSet
 from vreid_common.structures.item import DOMAINS, UNKNOWN, VIEWS, VehicleImage
+from vreid_common.structures.retrieval import Retrieval
 
 __all__ = [
     "DOMAINS",
@@ -13,7 +15,9 @@ __all__ = [
     "DistanceRows",
     "FeatureRows",
     "FeatureSet",
+    "Retrieval",
     "VehicleImage",
     "as_distance_rows",
+    "read_features",
     "row_blocks",
 ]
