@@ -63,6 +63,7 @@ def test_key_without_value(config_file: Path, capsys: pytest.CaptureFixture):
         (["SOLVER.WARMUP_ITERS", "1000"], "SOLVER.WARMUP_ITERS is 1000"),
         (["DATASETS.NAMES", "('VeRy776',)"], "VeRy776"),
         (["TEST.PROTOCOL", "Guess"], "TEST.PROTOCOL"),
+        (["RERANK.PIPELINE", "('k_reciprocal', 'database_augmentation')"], "put database_augmentation first"),
     ],
 )
 def test_configurations_that_cannot_work(options: list[str], said: str, config_file: Path, capsys: pytest.CaptureFixture):

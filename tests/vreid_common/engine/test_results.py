@@ -1,0 +1,27 @@
+"""results.json says how distances were made."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vreid_common.config import get_vreid_cfg
+from vreid_common.engine.results import write_results
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], False),
+        (["TEST.RERANK.ENABLED", True, "TEST.RERANK.K1", 30], "k_reciprocal(k1=30, k2=6, lambda_value=0.3)"),
+        (["RERANK.PIPELINE", ["pull_tracklets"]], "pull_tracklets"),
+    ],
+)
+def test_re_ranking_stands_in_the_protocol(options: list, said: object, tmp_path: Path):
+    cfg = get_vreid_cfg()
+    cfg.merge_from_list([*options, "OUTPUT_DIR", str(tmp_path)])
+    write_results(cfg, {"Street": {"mAP": 50.0}}, Path("model_final.pth"), seconds=1)
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert record["protocol"]["re-ranking"] == said
+    assert record["seconds"] == 1
+    assert record["versions"].keys() >= {"torch", "python"}
