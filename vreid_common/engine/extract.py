@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +82,17 @@ def add_extract_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_extract(args: argparse.Namespace) -> int:
-    """Executes ``vreid extract``, as one process or as one of torchrun's; returns 0.
+    """Executes ``vreid extract``, as one process or as one of torchrun's; returns 0, or 130 when interrupted.
 
     Raises:
         InputError: an argument, a configuration, a checkpoint, an image or the store is not as it must be.
     """
     kind = "cuda" if _read_models(args)[0].cfg.MODEL.DEVICE.startswith("cuda") else "cpu"
-    launch(end_together, 1, args=(_extract, args), device=kind)
+    try:
+        launch(end_together, 1, args=(_extract, args), device=kind)
+    except KeyboardInterrupt:
+        print("vreid extract: interrupted; the same command goes on where it was.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -135,7 +141,7 @@ def _extract(args: argparse.Namespace) -> None:
         missing = sum(len(store.images(shard)) for shard in store.missing())
         if missing:
             logger.info("Extracting %d of %d images on %s.", missing, len(dataset), describe_device(_device(cfg)))
-            Extractor(
+            extractor = Extractor(
                 Ensemble(
                     [model.trainer.build_trained_model(model.cfg) for model in models],
                     args.scales,
@@ -147,7 +153,11 @@ def _extract(args: argparse.Namespace) -> None:
                 num_workers=cfg.TEST.NUM_WORKERS if args.workers is None else args.workers,
                 amp_dtype=_AMP.get(args.amp),
                 memory_format=memory_format(cfg),
-            ).fill(dataset, store)
+            )
+            started = time.perf_counter()
+            extractor.fill(dataset, store)
+            seconds = time.perf_counter() - started
+            logger.info("Extracted %d images in %.1f s (%.0f images/s).", missing, seconds, missing / seconds)
         else:
             logger.info("All features are in %s: nothing to extract.", store.folder)
         if comm.is_main_process():

@@ -89,6 +89,8 @@ class Extractor:
         Raises:
             InputError: an image cannot be read, a feature is not finite, or a shard cannot be written.
         """
+        if len(dataset) != store.num_images:
+            raise ValueError(f"The store is of {store.num_images} images and the data set of {len(dataset)}.")
         mine = {
             shard: self._batches(store.images(shard)) for shard in store.missing()[comm.get_rank() :: comm.get_world_size()]
         }

@@ -168,6 +168,17 @@ def test_work_goes_on_in_the_store_that_is_named(extract, tmp_path):
     assert not (tmp_path / "features_store").exists()
 
 
+def test_interrupted(extract, capfd, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vreid_common.engine.extract.Extractor.fill", interrupt)
+    assert extract("--dataset", "CSVVehicles") == 130
+    assert capfd.readouterr().err == "vreid extract: interrupted; the same command goes on where it was.\n"
+    monkeypatch.undo()
+    assert extract("--dataset", "CSVVehicles") == 0
+
+
 @pytest.mark.parametrize("name", ["out.safetensors", "out.json", "deep/er/out", "v1.2"])
 def test_names_of_the_output(extract, tmp_path, name):
     assert extract("--dataset", "CSVVehicles", output=name) == 0

@@ -114,6 +114,14 @@ def test_no_images(make_dataset):
         Extractor(Mean()).extract(make_dataset(0))
 
 
+def test_a_store_of_other_images(make_dataset, tmp_path):
+    with (
+        open_store(tmp_path / "store", {}, 4, 4) as store,
+        pytest.raises(ValueError, match="of 4 images and the data set of 3"),
+    ):
+        Extractor(Mean()).fill(make_dataset(3), store)
+
+
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_batch_size(batch_size):
     with pytest.raises(InputError, match=f"The batch size is {batch_size}: use 1 or more"):

@@ -1,0 +1,38 @@
+"""The Python in docs/features.md runs as it stands, and the commands there are ones that the parser takes."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vreid_common.cli import build_parser
+from vreid_common.config import get_vreid_cfg
+
+PAGE = Path(__file__).parents[3] / "docs" / "features.md"
+
+
+def test_examples_run(baselines, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("crops").mkdir()
+    for number in range(3):
+        Image.fromarray(np.full((40, 50, 3), 80 * number, np.uint8)).save(f"crops/{number}.png")
+    Path("model_final.pth").write_bytes(b"weights")
+    cfg = get_vreid_cfg()
+    cfg.MODEL.DEVICE, cfg.INPUT.SIZE_TEST = "cpu", [32, 32]
+    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    given = {"first": baselines[0], "second": baselines[1], "cfg": cfg}
+    for example in examples:
+        exec(compile(example, str(PAGE), "exec"), given)
+    assert given["features"].paths == ("crops/0.png", "crops/1.png", "crops/2.png")
+    assert torch.equal(given["vectors"], given["features"].features)
+
+
+def test_commands_are_understood():
+    commands = re.findall(r"^    vreid (extract .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        build_parser().parse_args(shlex.split(command))
