@@ -5,15 +5,28 @@ Shape shorthand: Q queries, G gallery images, N = Q + G, D dimensions.
 
 from __future__ import annotations
 
+import torch.distributed as dist
+
+from vreid_common.processes import Processes
 from vreid_common.reranking.arrays import Array, as_features, give_back
 from vreid_common.reranking.panels import FeatureUnion
+from vreid_common.reranking.parameters import as_count
+from vreid_common.reranking.reciprocal_on_device import DeviceRows
 from vreid_common.reranking.reciprocal_on_host import HostRows, rerank_dense
 from vreid_common.structures import DistanceRows
 
 __all__ = ["k_reciprocal", "k_reciprocal_rows"]
 
 
-def k_reciprocal(query: Array, gallery: Array, k1: int = 20, k2: int = 6, lambda_value: float = 0.3) -> Array:
+def k_reciprocal(
+    query: Array,
+    gallery: Array,
+    k1: int = 20,
+    k2: int = 6,
+    lambda_value: float = 0.3,
+    *,
+    group: dist.ProcessGroup | None = None,
+) -> Array:
     """Distances after k-reciprocal re-ranking, as Zhong et al. define them, exactly.
 
     Squared Euclidean distances over query ∪ gallery are divided by each row's maximum. Neighbours are sorted by distance, ties
@@ -28,6 +41,8 @@ def k_reciprocal(query: Array, gallery: Array, k1: int = 20, k2: int = 6, lambda
         k1: neighbours that make the reciprocal sets. More than there are means all.
         k2: neighbours that the sets are averaged over; 1 averages nothing.
         lambda_value: share of the original distance, 0 to 1.
+        group: shares the work among the processes of a ``torch.distributed`` group. Every one of them calls with the same
+            arguments and gets the whole result, the same as that of one process.
 
     Returns:
         (Q, G) float32, smaller is nearer.
@@ -35,25 +50,43 @@ def k_reciprocal(query: Array, gallery: Array, k1: int = 20, k2: int = 6, lambda
     Raises:
         ValueError: a shape or a parameter does not fit, or a feature is not finite.
     """
+    processes = Processes(group)
     union = _union(query, gallery, k1, k2, lambda_value)
-    return give_back(rerank_dense(union, k1, k2, lambda_value), query)
+    if processes.size == 1 and union.first.device.type == "cpu":
+        return give_back(rerank_dense(union, k1, k2, lambda_value), query)
+    mine = processes.share(len(union.first))
+    rows = _rows(union, k1, k2, lambda_value, processes).rows(mine.start, mine.stop)
+    return give_back(processes.join(rows), query)
 
 
-def k_reciprocal_rows(query: Array, gallery: Array, k1: int = 20, k2: int = 6, lambda_value: float = 0.3) -> DistanceRows:
+def k_reciprocal_rows(
+    query: Array,
+    gallery: Array,
+    k1: int = 20,
+    k2: int = 6,
+    lambda_value: float = 0.3,
+    *,
+    group: dist.ProcessGroup | None = None,
+) -> DistanceRows:
     """The distances of ``k_reciprocal``, computed when they are read: the memory is O((Q + G) k1), without any Q×G array.
 
-    The arguments are ``k_reciprocal``'s. The features are kept, not copied: they must not change while the rows are read.
+    The arguments are ``k_reciprocal``'s; each process of a group can read all rows. The features are kept, not copied: they
+    must not change while the rows are read.
     """
-    return HostRows(_union(query, gallery, k1, k2, lambda_value), k1, k2, lambda_value)
+    return _rows(_union(query, gallery, k1, k2, lambda_value), k1, k2, lambda_value, Processes(group))
+
+
+def _rows(union: FeatureUnion, k1: int, k2: int, lambda_value: float, processes: Processes) -> DistanceRows:
+    rows = HostRows if union.first.device.type == "cpu" else DeviceRows
+    return rows(union, k1, k2, lambda_value, processes)
 
 
 def _union(query: Array, gallery: Array, k1: int, k2: int, lambda_value: float) -> FeatureUnion:
-    for name, value in (("k1", k1), ("k2", k2)):
-        if value < 1:
-            raise ValueError(f"{name} is at least 1, got {value}.")
+    as_count(k1, "k1"), as_count(k2, "k2")
     if not 0 <= lambda_value <= 1:
         raise ValueError(f"lambda_value is from 0 to 1, got {lambda_value}.")
     features = as_features(query, gallery)
-    if not len(features[1]):
-        raise ValueError("The gallery is empty.")
+    for name, part in zip(("queries", "gallery images"), features, strict=True):
+        if not len(part):
+            raise ValueError(f"There are no {name}.")
     return FeatureUnion(*features, center=True)

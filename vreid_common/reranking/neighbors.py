@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vreid_common.reranking.device_search import search_on_device
 from vreid_common.reranking.panels import FeatureUnion
 from vreid_common.reranking.tile_search import search_tiles
 
@@ -40,6 +41,10 @@ def nearest_neighbors(query: Tensor, gallery: Tensor, k: int, *, metric: Neighbo
         gallery = query if same else F.normalize(gallery)
     rows = FeatureUnion(query, center=not cosine and same)
     columns = rows if same else FeatureUnion(gallery)
-    found = search_tiles(rows, columns, min(k, len(gallery)), cosine=cosine)
-    values = torch.from_numpy(found.distances)
-    return torch.from_numpy(found.indices).long(), (-values if cosine else values)
+    k = min(k, len(gallery))
+    if query.device.type == "cpu":
+        found = search_tiles(rows, columns, k, cosine=cosine)
+        indices, distances = torch.from_numpy(found.indices).long(), torch.from_numpy(found.distances)
+    else:
+        indices, distances, _ = search_on_device(rows, columns, k, cosine=cosine)
+    return indices, (-distances if cosine else distances)

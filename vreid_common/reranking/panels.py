@@ -42,12 +42,13 @@ class FeatureUnion:
     def __len__(self) -> int:
         return len(self.first) + len(self.second)
 
-    def panels(self, rows: int) -> list[Panel]:
-        """Panels of at most ``rows`` rows; none holds images of both parts."""
-        split, end = len(self.first), len(self)
+    def panels(self, rows: int, within: range | None = None) -> list[Panel]:
+        """Panels of at most ``rows`` rows that cover ``within`` (all images); none holds images of both parts."""
+        within = range(len(self)) if within is None else within
+        split = min(max(len(self.first), within.start), within.stop)
         return [
             Panel(start, min(start + rows, stop))
-            for begin, stop in ((0, split), (split, end))
+            for begin, stop in ((within.start, split), (split, within.stop))
             for start in range(begin, stop, rows)
         ]
 
@@ -61,14 +62,20 @@ class FeatureUnion:
         features = self.raw(start, stop)
         return features if self._offset is None else features - self._offset
 
-    def take(self, indices: Tensor) -> FeatureUnion:
-        """A union of one part with the images at ``indices`` (K,), centred as this one."""
+    def gather(self, indices: Tensor) -> Tensor:
+        """The features (K, D) of the images at ``indices`` (K,), as they are."""
         split = len(self.first)
+        if not len(self.second):
+            return self.first[indices]
         features = self.first.new_empty((len(indices), self.first.shape[1]))
         inside = indices < split
         features[inside] = self.first[indices[inside]]
         features[~inside] = self.second[indices[~inside] - split]
-        taken = FeatureUnion(features)
+        return features
+
+    def take(self, indices: Tensor) -> FeatureUnion:
+        """A union of one part with the images at ``indices`` (K,), centred as this one."""
+        taken = FeatureUnion(self.gather(indices))
         taken._offset = self._offset
         return taken
 

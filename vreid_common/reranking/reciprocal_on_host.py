@@ -12,9 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vreid_common.processes import Processes
 from vreid_common.reranking.panels import FeatureUnion, Panel
 from vreid_common.reranking.reciprocal_kernels import average_rows, encode_rows, invert, jaccard_rows, mark_mutual
-from vreid_common.reranking.tile_search import Found, run_threads, search_tiles
+from vreid_common.reranking.tile_search import ALONE, Found, Sink, search_tiles
+from vreid_common.structures.precision import full_precision
+from vreid_common.threads import run_threads
 
 __all__ = ["Encoding", "HostRows", "encode", "rerank_dense"]
 
@@ -25,7 +28,7 @@ _CHUNK = 4096
 _QUERIES = 256
 
 
-class SparseRows(NamedTuple):
+class CompressedRows(NamedTuple):
     """Rows of an (R, N) array: ``columns[pointers[r]:pointers[r + 1]]`` and their ``weights``."""
 
     pointers: np.ndarray
@@ -33,7 +36,7 @@ class SparseRows(NamedTuple):
     weights: np.ndarray
 
     @classmethod
-    def join(cls, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray] | None]) -> SparseRows:
+    def join(cls, parts: list) -> CompressedRows:
         """Rows from parts (sizes, columns, weights), each of which is let go as soon as it is copied."""
         total = sum(len(part[1]) for part in parts)
         columns, weights = np.empty(total, np.int32), np.empty(total, np.float32)
@@ -43,9 +46,16 @@ class SparseRows(NamedTuple):
             sizes.append(part[0])
             columns[begin:end], weights[begin:end] = part[1], part[2]
             parts[number] = part = None
-        pointers = np.zeros(sum(map(len, sizes)) + 1, np.int64)
-        np.cumsum(np.concatenate(sizes), out=pointers[1:])
-        return cls(pointers, columns, weights)
+        return cls(_pointers(np.concatenate([np.empty(0, np.int64), *sizes])), columns, weights)
+
+    def of_all(self, processes: Processes) -> CompressedRows:
+        """The rows of all processes, one after another."""
+        if processes.size == 1:
+            return self
+        sizes, *entries = (
+            processes.join(torch.from_numpy(array)).numpy() for array in (np.diff(self.pointers), self.columns, self.weights)
+        )
+        return CompressedRows(_pointers(sizes), *entries)
 
 
 class Encoding(NamedTuple):
@@ -59,7 +69,7 @@ class Encoding(NamedTuple):
     """
 
     neighbors: np.ndarray
-    features: SparseRows
+    features: CompressedRows
     half: np.ndarray
     farthest: np.ndarray
 
@@ -73,29 +83,28 @@ class Encoding(NamedTuple):
         return np.diff(pointers[start : stop + 1]), columns[part], weights[part]
 
 
-def encode(union: FeatureUnion, k1: int, k2: int, sink: Callable[[Panel, Panel, Tensor], None] | None) -> Encoding:
-    """The k-reciprocal features of every image; ``sink`` is ``search_tiles``'s."""
+def encode(union: FeatureUnion, k1: int, k2: int, *, sink: Sink | None = None, processes: Processes = ALONE) -> Encoding:
+    """The k-reciprocal features of every image; ``sink`` and ``processes`` are ``search_tiles``'s."""
     images = len(union)
     full, half = min(k1 + 1, images), min(round(k1 / 2) + 1, images)
-    found = search_tiles(union, union, max(full, min(k2, images)), cosine=False, farthest=True, sink=sink)
-    features = _encode_neighbors(union, found, full, half)
+    found = search_tiles(union, union, max(full, min(k2, images)), cosine=False, farthest=True, sink=sink, processes=processes)
+    features = _encode_neighbors(union, found, full, half, processes)
     neighbors = found.indices[:, : min(k2, images) if k2 > 1 else 0].copy()
     return Encoding(neighbors, features, union.half_squared_norms().numpy(), found.farthest)
 
 
-def _encode_neighbors(union: FeatureUnion, found: Found, full: int, half: int) -> SparseRows:
+def _encode_neighbors(union: FeatureUnion, found: Found, full: int, half: int, processes: Processes) -> CompressedRows:
     images = len(union)
     mutual = np.empty((images, half), bool)
-    _in_blocks(images, lambda start, stop: mark_mutual(found.indices, half, start, stop, mutual))
+    _in_blocks(range(images), lambda start, stop: mark_mutual(found.indices, half, start, stop, mutual))
     first, second = union.first.numpy(), union.second.numpy()
-    return SparseRows.join(
-        _in_blocks(
-            images,
-            lambda start, stop: encode_rows(
-                found.indices, found.distances, found.farthest, full, half, mutual, first, second, start, stop
-            ),
-        )
+    parts = _in_blocks(
+        processes.share(images),
+        lambda start, stop: encode_rows(
+            found.indices, found.distances, found.farthest, full, half, mutual, first, second, start, stop
+        ),
     )
+    return CompressedRows.join(parts).of_all(processes)
 
 
 def rerank_dense(union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> Tensor:
@@ -107,7 +116,7 @@ def rerank_dense(union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> 
         if rows.stop <= queries <= columns.start:
             out[rows.start : rows.stop, columns.start - queries : columns.stop - queries] = product
 
-    encoding = encode(union, k1, k2, keep)
+    encoding = encode(union, k1, k2, sink=keep)
     asked = _averaged_rows(encoding, 0, queries)
     matrix = out.numpy()
     starts = range(queries, len(union), _CHUNK)
@@ -129,11 +138,11 @@ def rerank_dense(union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> 
 class HostRows:
     """Distances that are computed when they are read; see ``k_reciprocal_rows``."""
 
-    def __init__(self, union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> None:
+    def __init__(self, union: FeatureUnion, k1: int, k2: int, lambda_value: float, processes: Processes = ALONE) -> None:
         self._union = union
         self._queries = len(union.first)
         self._share = lambda_value
-        encoding = encode(union, k1, k2, None)
+        encoding = encode(union, k1, k2, processes=processes)
         self._half, self._farthest = encoding.half, encoding.farthest
         self._asked = _averaged_rows(encoding, 0, self._queries)
         self._starts = range(self._queries, len(union), 2 * _CHUNK)
@@ -167,26 +176,33 @@ class HostRows:
                     self._half[start:stop], self._half[first:last], self._farthest[start:stop], matrix, begin,
                 )  # fmt: skip
 
-        run_threads(work, len(self._starts))
+        with full_precision(torch.device("cpu")):
+            run_threads(work, len(self._starts))
         return out
 
 
-def _in_blocks(images: int, task: Callable[[int, int], object]) -> list:
+def _in_blocks(images: range, task: Callable[[int, int], object]) -> list:
     """The results of ``task(start, stop)`` over blocks of images, in order, computed by threads."""
-    starts = range(0, images, _ROWS)
+    starts = range(images.start, images.stop, _ROWS)
     results: list = [None] * len(starts)
 
     def work(numbers: Iterator[int]) -> None:
         for number in numbers:
-            results[number] = task(starts[number], min(starts[number] + _ROWS, images))
+            results[number] = task(starts[number], min(starts[number] + _ROWS, images.stop))
 
     run_threads(work, len(starts))
     return results
 
 
-def _averaged_rows(encoding: Encoding, start: int, stop: int) -> SparseRows:
+def _pointers(sizes: np.ndarray) -> np.ndarray:
+    pointers = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=pointers[1:])
+    return pointers
+
+
+def _averaged_rows(encoding: Encoding, start: int, stop: int) -> CompressedRows:
     blocks = range(start, stop, _ROWS)
-    return SparseRows.join([encoding.averaged(block, min(block + _ROWS, stop)) for block in blocks])
+    return CompressedRows.join([encoding.averaged(block, min(block + _ROWS, stop)) for block in blocks])
 
 
 def _inverse(encoding: Encoding, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

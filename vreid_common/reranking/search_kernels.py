@@ -45,7 +45,7 @@ def _offer(keys, ids, bounds, far, far_ids, row, key, index):
     if key < keys[row, 0] or (key == keys[row, 0] and index < ids[row, 0]):
         _replace_worst(keys, ids, row, key, index)
         bounds[row] = keys[row, 0]
-    if key > far[row]:
+    if key > far[row] or (key == far[row] and index < far_ids[row]):
         far[row], far_ids[row] = key, index
 
 
@@ -74,19 +74,19 @@ def scan_tile(
                 worst, most = column_bounds[first : first + _CHUNK], column_far[first : first + _CHUNK]
                 for c in range(products.shape[0]):
                     key, other = halves[c] - products[c], half - products[c]
-                    hits |= np.int32(key <= bound) | np.int32(key > farthest)
-                    hits |= np.int32(other <= worst[c]) | np.int32(other > most[c])
+                    hits |= np.int32(key <= bound) | np.int32(key >= farthest)
+                    hits |= np.int32(other <= worst[c]) | np.int32(other >= most[c])
             else:
                 for c in range(products.shape[0]):
                     key = halves[c] - products[c]
-                    hits |= np.int32(key <= bound) | np.int32(key > farthest)
+                    hits |= np.int32(key <= bound) | np.int32(key >= farthest)
             if hits == 0:
                 continue
             for c in range(first, first + products.shape[0]):
                 key, other = column_half[c] - product[r, c], half - product[r, c]
-                if key <= bounds[r] or key > far[r]:
+                if key <= bounds[r] or key >= far[r]:
                     _offer(keys, ids, bounds, far, far_ids, r, key, np.int32(column_start + c))
-                if both and (other <= column_bounds[c] or other > column_far[c]):
+                if both and (other <= column_bounds[c] or other >= column_far[c]):
                     index = np.int32(row_start + r)
                     _offer(column_keys, column_ids, column_bounds, column_far, column_far_ids, c, other, index)
             bound, farthest = bounds[r], far[r]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -20,10 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vreid_common.processes import Processes
 from vreid_common.reranking.panels import FeatureUnion, Panel
-from vreid_common.reranking.search_kernels import rank_candidates, scan_tile, search_row_exactly
+from vreid_common.reranking.search_kernels import merge_candidates, rank_candidates, scan_tile, search_row_exactly
+from vreid_common.structures.precision import full_precision
+from vreid_common.threads import run_threads
 
-__all__ = ["Found", "run_threads", "search_tiles"]
+__all__ = ["ALONE", "Found", "search_tiles"]
+
+ALONE = Processes()
 
 PANEL = 1024
 """Rows of a panel: a tile of 4 MB, large enough for the product to run at full speed, small enough for the cache."""
@@ -45,6 +49,13 @@ class Found:
     distances: np.ndarray
     farthest: np.ndarray
 
+    def of_all(self, processes: Processes, mine: range) -> Found:
+        """What all processes found; each of them has filled the rows ``mine``."""
+        if processes.size == 1:
+            return self
+        arrays = (array[mine.start : mine.stop] for array in (self.indices, self.distances, self.farthest))
+        return Found(*(processes.join(torch.from_numpy(array)).numpy() for array in arrays))
+
 
 class Candidates:
     """The best ``size`` columns of every row so far, by approximate keys; see ``search_kernels``."""
@@ -60,36 +71,27 @@ class Candidates:
     def of(self, start: int, stop: int) -> tuple[np.ndarray, ...]:
         return tuple(array[start:stop] for array in (self.keys, self.ids, self.bounds, self.far, self.far_ids))
 
-
-def run_threads(work: Callable[[Iterator[int]], None], tasks: int) -> None:
-    """Calls ``work`` in as many threads as torch uses; each gets its share of ``range(tasks)`` as it goes.
-
-    Within a thread torch runs single-threaded.
-    """
-    lock = threading.Lock()
-    numbers = iter(range(tasks))
-
-    def draw() -> Iterator[int]:
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return
-            yield number
-
-    def run() -> None:
-        torch.set_num_threads(1)  # of this thread alone
-        with torch.inference_mode():
-            work(draw())
-
-    workers = max(1, min(torch.get_num_threads(), tasks))
-    with ThreadPoolExecutor(workers) as pool:
-        for future in [pool.submit(run) for _ in range(workers)]:
-            future.result()
+    def merge(self, processes: Processes) -> None:
+        """Takes in what the other processes found in their tiles. ``bounds`` are not needed any more."""
+        if processes.size == 1:
+            return
+        arrays = self.keys, self.ids, self.far, self.far_ids
+        own = [torch.from_numpy(array.copy()) for array in arrays]
+        for rank in range(processes.size):
+            others = [processes.from_rank(rank, array).numpy() for array in own]
+            if rank != processes.rank:
+                merge_candidates(*arrays, *others)
 
 
 def search_tiles(
-    rows: FeatureUnion, columns: FeatureUnion, k: int, *, cosine: bool, farthest: bool = False, sink: Sink | None = None
+    rows: FeatureUnion,
+    columns: FeatureUnion,
+    k: int,
+    *,
+    cosine: bool,
+    farthest: bool = False,
+    sink: Sink | None = None,
+    processes: Processes = ALONE,
 ) -> Found:
     """The ``k`` nearest columns of every row.
 
@@ -100,6 +102,7 @@ def search_tiles(
         cosine: compare by the inner product instead of the squared Euclidean distance.
         farthest: also find the farthest column of each row.
         sink: is given every tile's row panel, column panel and inner products (R, C), which it must copy.
+        processes: share the tiles and the ranking; each gets the whole result, and a sink its own process's tiles.
     """
     found = Found(
         np.empty((len(rows), k), np.int32),
@@ -108,15 +111,23 @@ def search_tiles(
     )
     halves = [np.zeros(len(union), np.float32) if cosine else union.half_squared_norms().numpy() for union in (rows, columns)]
     candidates = Candidates(len(rows), min(len(columns), k + max(8, k // 4)), farthest)
-    _scan(rows, columns, halves, candidates, sink)
-    uncertain = _rank(rows, columns, halves[0], candidates, cosine, found)
-    del candidates
-    _search_again(rows, columns, halves, np.flatnonzero(uncertain), cosine, found)
-    return found
+    with full_precision(torch.device("cpu")):
+        _scan(rows, columns, halves, candidates, sink, processes)
+        candidates.merge(processes)
+        mine = processes.share(len(rows))
+        uncertain = _rank(rows, columns, halves[0], candidates, cosine, found, mine)
+        del candidates
+        _search_again(rows, columns, halves, np.flatnonzero(uncertain), cosine, found)
+    return found.of_all(processes, mine)
 
 
 def _scan(
-    rows: FeatureUnion, columns: FeatureUnion, halves: Sequence[np.ndarray], candidates: Candidates, sink: Sink | None
+    rows: FeatureUnion,
+    columns: FeatureUnion,
+    halves: Sequence[np.ndarray],
+    candidates: Candidates,
+    sink: Sink | None = None,
+    processes: Processes = ALONE,
 ) -> None:
     symmetric = rows is columns
     row_panels = rows.panels(PANEL)
@@ -125,6 +136,7 @@ def _scan(
     # Tiles that follow one another share no panel, so that threads seldom wait for the same one. The diagonal comes first:
     # images of one vehicle are mostly neighbours in a data set too, and near candidates keep farther ones out.
     tiles.sort(key=lambda tile: ((tile[1] - tile[0]) % len(column_panels), tile[0]))
+    tiles = tiles[processes.rank :: processes.size]
     locks = [threading.Lock() for _ in row_panels]
 
     def work(numbers: Iterator[int]) -> None:
@@ -150,10 +162,17 @@ def _scan(
 
 
 def _rank(
-    rows: FeatureUnion, columns: FeatureUnion, half: np.ndarray, candidates: Candidates, cosine: bool, found: Found
+    rows: FeatureUnion,
+    columns: FeatureUnion,
+    half: np.ndarray,
+    candidates: Candidates,
+    cosine: bool,
+    found: Found,
+    mine: range,
 ) -> np.ndarray:
+    """Fills the rows ``mine`` of ``found``, and says which of them are uncertain (N,)."""
     uncertain = np.zeros(len(rows), bool)
-    panels = rows.panels(PANEL // 4)
+    panels = rows.panels(PANEL // 4, mine)
     first, second = columns.first.numpy(), columns.second.numpy()
 
     def work(numbers: Iterator[int]) -> None:
@@ -183,9 +202,9 @@ def _search_again(
         subset = rows.take(torch.from_numpy(part))
         half = halves[0][part]
         candidates = Candidates(len(part), size, False)
-        _scan(subset, columns, (half, halves[1]), candidates, None)
+        _scan(subset, columns, (half, halves[1]), candidates)
         again = Found(np.empty((len(part), k), np.int32), np.empty((len(part), k), np.float32), np.empty(0, np.float32))
-        uncertain = _rank(subset, columns, half, candidates, cosine, again)
+        uncertain = _rank(subset, columns, half, candidates, cosine, again, range(len(part)))
         found.indices[part], found.distances[part] = again.indices, again.distances
         still.append(part[uncertain])
     last = np.concatenate(still) if still else doubtful

@@ -1,10 +1,17 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vreid_common.reranking import reciprocal_on_device, reciprocal_on_host
 from vreid_common.reranking.k_reciprocal import k_reciprocal, k_reciprocal_rows
+from vreid_common.reranking.panels import FeatureUnion
+from vreid_common.reranking.reciprocal_on_device import DeviceRows
 from vreid_common.structures import DistanceRows
 
 
@@ -83,9 +90,57 @@ def test_equals_the_definition_with_ties_everywhere(seed, queries, images, k1, k
     np.testing.assert_allclose(k_reciprocal(query, gallery, k1, k2, lambda_value), expected, atol=2e-6)
 
 
-def test_more_than_one_chunk_of_the_gallery(monkeypatch):
-    from vreid_common.reranking import reciprocal_on_host
+def on_device(query, gallery, k1, k2, lambda_value):
+    """What runs on an accelerator, run on the CPU."""
+    union = FeatureUnion(torch.from_numpy(query), torch.from_numpy(gallery), center=True)
+    return DeviceRows(union, k1, k2, lambda_value).rows(0, len(query))
 
+
+@pytest.mark.parametrize(("k1", "k2", "lambda_value"), PARAMETERS)
+@pytest.mark.parametrize("sizes", [(1, 1), (7, 2), (5, 40), (40, 300)])
+@pytest.mark.parametrize("entries", [1 << 24, 1 << 10])
+def test_the_code_for_accelerators_equals_the_definition(sizes, k1, k2, lambda_value, entries, monkeypatch):
+    monkeypatch.setattr(reciprocal_on_device, "_ENTRIES", entries)
+    query, gallery = clustered(*sizes, 16, offset=20.0)
+    np.testing.assert_allclose(
+        on_device(query, gallery, k1, k2, lambda_value), plain(query, gallery, k1, k2, lambda_value), atol=3e-6
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), queries=st.integers(1, 8), images=st.integers(1, 30), k=st.integers(1, 40))
+def test_the_code_for_accelerators_ranks_ties_by_index(seed, queries, images, k):
+    features = np.random.default_rng(seed).integers(-1, 2, (queries + images, 3)).astype(np.float32)
+    query, gallery = features[:queries], features[queries:]
+    np.testing.assert_allclose(on_device(query, gallery, k, 4, 0.3), plain(query, gallery, k, 4, 0.3), atol=2e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_cuda_equals_the_cpu():
+    query, gallery = (torch.from_numpy(part) for part in clustered(200, 3000, 64))
+    expected = k_reciprocal(query, gallery)
+    found = k_reciprocal(query.cuda(), gallery.cuda())
+    assert found.device.type == "cuda"
+    torch.testing.assert_close(found.cpu(), expected, atol=2e-6, rtol=0)
+    torch.testing.assert_close(k_reciprocal(query.cuda(), gallery.cuda()), found, atol=0, rtol=0)
+
+
+def test_processes_share_the_work_and_get_the_same_bits(tmp_path):
+    worker = Path(__file__).with_name("k_reciprocal_worker.py")
+    processes = [subprocess.Popen([sys.executable, worker, str(rank), "3", tmp_path]) for rank in range(3)]
+    try:
+        assert [process.wait(timeout=240) for process in processes] == [0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    outcomes = [np.load(tmp_path / f"{rank}.npz") for rank in range(3)]
+    for name, alone in outcomes[0].items():
+        if name.startswith("alone"):
+            for outcome in outcomes:
+                np.testing.assert_array_equal(outcome[name.replace("alone", "shared")], alone)
+
+
+def test_more_than_one_chunk_of_the_gallery(monkeypatch):
     query, gallery = clustered(9, 200, 8)
     whole = k_reciprocal(query, gallery)
     monkeypatch.setattr(reciprocal_on_host, "_CHUNK", 33)
@@ -145,7 +200,7 @@ def test_inputs_of_any_layout_stay_as_they_are():
         ({"k2": 0}, "k2 is at least 1"),
         ({"lambda_value": 1.5}, "from 0 to 1"),
         ({"gallery": np.ones((3, 5), np.float32)}, "4 dimensions"),
-        ({"gallery": np.ones((0, 4), np.float32)}, "empty"),
+        ({"gallery": np.ones((0, 4), np.float32)}, "no gallery images"),
         ({"gallery": np.full((3, 4), np.nan, np.float32)}, "Row 0 of the gallery features is not finite"),
         ({"gallery": np.ones((3, 4), int)}, "floats"),
     ],

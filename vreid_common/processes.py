@@ -1,0 +1,52 @@
+"""Work that the processes of a torch.distributed group share, each holding the same input."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+__all__ = ["Processes"]
+
+
+class Processes:
+    """The processes of a group, of any backend; None stands for this process alone. Only arrays of numbers travel.
+
+    Attributes:
+        rank, size: of this process, and how many there are.
+    """
+
+    def __init__(self, group: dist.ProcessGroup | None = None) -> None:
+        self._group = group
+        self.rank = 0 if group is None else dist.get_rank(group)
+        self.size = 1 if group is None else dist.get_world_size(group)
+
+    def share(self, total: int) -> range:
+        """This process's part of ``range(total)``; the parts follow one another in the order of the ranks."""
+        return range(total * self.rank // self.size, total * (self.rank + 1) // self.size)
+
+    def join(self, rows: Tensor) -> Tensor:
+        """The rows (R, ...) of all processes, one after another, on every process; each may have another number of them."""
+        if self._group is None:
+            return rows
+        sizes = [int(size) for size in self._gather(torch.tensor([len(rows)], device=rows.device))]
+        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        return torch.cat([part[:size] for part, size in zip(self._gather(padded), sizes, strict=True)])
+
+    def from_rank(self, rank: int, values: Tensor) -> Tensor:
+        """The ``values`` that the process of that rank has, on every process; all give the same shape."""
+        sent = self._place(values.clone() if rank == self.rank else torch.empty_like(values))
+        dist.broadcast(sent, group=self._group, group_src=rank)
+        return sent.to(values.device)
+
+    def _gather(self, values: Tensor) -> list[Tensor]:
+        sent = self._place(values)
+        parts = [torch.empty_like(sent) for _ in range(self.size)]
+        dist.all_gather(parts, sent, group=self._group)
+        return [part.to(values.device) for part in parts]
+
+    def _place(self, values: Tensor) -> Tensor:
+        """Where the group's backend can read: NCCL on the card, gloo in memory."""
+        on_card = dist.get_backend(self._group) == "nccl"
+        return values.to(torch.device("cuda", torch.cuda.current_device()) if on_card else "cpu").contiguous()
