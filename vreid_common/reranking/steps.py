@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from vreid_common.registry import RERANK_REGISTRY
@@ -18,9 +17,10 @@ from vreid_common.reranking.expansion import normalize_
 from vreid_common.reranking.fusion import FusedDistanceRows
 from vreid_common.reranking.graph_propagation import GraphPropagationRows
 from vreid_common.reranking.k_reciprocal import k_reciprocal_rows
+from vreid_common.reranking.pulled_rows import PulledTrackletRows
 from vreid_common.reranking.query_expansion import alpha_query_expansion, average_query_expansion
 from vreid_common.reranking.step import DistanceStep, FeatureStep, RescoringStep, parameter
-from vreid_common.reranking.tracklets import TrackletDistanceRows, average_tracklets, pull_tracklets
+from vreid_common.reranking.tracklets import TrackletDistanceRows, average_tracklets
 from vreid_common.structures import DistanceRows, FeatureRows, Retrieval
 
 __all__ = [
@@ -180,13 +180,13 @@ class TrackletDistance(RescoringStep):
 @RERANK_REGISTRY.register()
 @dataclass(frozen=True)
 class PullTracklets(RescoringStep):
-    """``pull_tracklets`` of the whole ranking: the distance of an image is its place in the pulled ranking."""
+    """See ``pull_tracklets``; the distance of an image is its place in the pulled ranking."""
 
     name = "pull_tracklets"
     needs_tracks = True
 
     def rescore(self, retrieval: Retrieval) -> DistanceRows:
-        return _PulledRows(retrieval.distance, retrieval.gallery.track_ids)
+        return PulledTrackletRows(retrieval.distance, retrieval.gallery.track_ids)
 
 
 @RERANK_REGISTRY.register()
@@ -206,27 +206,6 @@ class FuseDistances(RescoringStep):
             if name in self.further
         }
         return FusedDistanceRows(retrieval.distance, **others, **self.parameters)
-
-
-class _PulledRows:
-    # Ranks that are sorted at a time: beside its int64 ranks, each needs about as much again for the sort.
-    _RANKS = 4 << 20
-
-    def __init__(self, distance: DistanceRows, gallery_tracks: Tensor) -> None:
-        self.shape: tuple[int, int] = tuple(distance.shape)
-        self._distance = distance
-        self._tracks = gallery_tracks
-
-    def rows(self, start: int, stop: int) -> Tensor:
-        num_gallery = self.shape[1]
-        size = max(1, self._RANKS // max(1, num_gallery))
-        return torch.cat([self._places(first, min(first + size, stop)) for first in range(start, max(stop, start + 1), size)])
-
-    def _places(self, start: int, stop: int) -> Tensor:
-        ranking = self._distance.rows(start, stop).argsort(dim=1, stable=True)
-        pulled = pull_tracklets(ranking, self._tracks, top_k=self.shape[1])
-        places = torch.arange(self.shape[1], dtype=torch.float32, device=pulled.device).expand(pulled.shape)
-        return torch.empty_like(places).scatter_(1, pulled, places)
 
 
 def _of_like_length(features: Tensor, metric: str) -> Tensor:

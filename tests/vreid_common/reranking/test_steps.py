@@ -20,7 +20,7 @@ from vreid_common.reranking.k_reciprocal import k_reciprocal
 from vreid_common.reranking.query_expansion import alpha_query_expansion, average_query_expansion
 from vreid_common.reranking.step import FeatureStep, parameter
 from vreid_common.reranking.tracklets import average_tracklets, pull_tracklets, tracklet_distance
-from vreid_common.structures import FeatureRows, FeatureSet, Retrieval
+from vreid_common.structures import DenseRows, FeatureRows, FeatureSet, Retrieval
 
 FUNCTIONS = {
     function.__name__: function
@@ -126,9 +126,13 @@ def test_tracklet_distance_is_its_function(retrieval, reduce):
     torch.testing.assert_close(matrix(found), tracklet_distance(matrix(retrieval), TRACKS, reduce))
 
 
-@pytest.mark.parametrize("ranks_at_once", [1, 150, 1 << 20])
-def test_pull_tracklets_ranks_as_its_function(retrieval, monkeypatch, ranks_at_once):
-    monkeypatch.setattr(steps._PulledRows, "_RANKS", ranks_at_once)
+@pytest.mark.parametrize("places_at_once", [1, 150, 1 << 20])
+@pytest.mark.parametrize("digits", [None, 1, 0])
+def test_pull_tracklets_ranks_as_its_function(retrieval, monkeypatch, places_at_once, digits):
+    """With few digits most distances tie, within tracks and between them."""
+    monkeypatch.setattr("vreid_common.reranking.pulled_rows._PLACES", places_at_once)
+    if digits is not None:
+        retrieval = retrieval.with_distance(DenseRows(matrix(retrieval).round(decimals=digits)))
     found = steps.PullTracklets()(retrieval)
     ranking = matrix(retrieval).argsort(dim=1, stable=True)
     assert torch.equal(matrix(found).argsort(dim=1), pull_tracklets(ranking, TRACKS, top_k=len(GALLERY)))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from vreid_common.data.datasets.csv_vehicles import read_csv_items
 from vreid_common.errors import InputError
@@ -134,10 +133,10 @@ def _read_pair(query_file: str, gallery_file: str, device: torch.device) -> tupl
 def _label(images: FeatureSet, items: list[VehicleImage], mismatch: str) -> FeatureSet:
     if len(items) != len(images):
         raise InputError(mismatch.format(len(items), len(images)))
-    labels = Tensor.long(torch.tensor([item[1:5] for item in items]))
-    names = ("pids", "camids", "track_ids", "view_ids")
-    return replace(
-        images,
-        paths=tuple(item.path for item in items),
-        **{name: labels[:, column].contiguous() for column, name in enumerate(names)},
+    labels = (
+        [item.pid for item in items],
+        [item.camid for item in items],
+        [item.track_id for item in items],
+        [item.view_id for item in items],
     )
+    return FeatureSet.create(images.features, *labels, paths=[item.path for item in items])
