@@ -30,11 +30,13 @@ Result = tuple[Pipeline, ProtocolResult]
 
 
 def check_folder(path: str | None) -> None:
-    """Finds out before the work that there is nowhere to write its result.
+    """Finds out before the work that its result cannot be written.
 
     Raises:
-        InputError: the folder of ``path`` is not there.
+        InputError: ``path`` is a folder, or is to lie in one that is not there.
     """
+    if path and Path(path).is_dir():
+        raise InputError(f"{path} cannot be written: it is a folder.")
     if path and not Path(path).parent.is_dir():
         raise InputError(f"{path} cannot be written: there is no folder {Path(path).parent}.")
 

@@ -126,6 +126,7 @@ class TestRefusals:
     def test_nowhere_to_write(self, vreid, files, tmp_path):
         printed = vreid("evaluate", *files, "--json", tmp_path / "no" / "out.json", status=2)
         assert "out.json cannot be written: there is no folder" in printed
+        assert "cannot be written: it is a folder." in vreid("evaluate", *files, "--json", tmp_path, status=2)
 
     def test_a_device_that_is_not_there(self, vreid, files):
         assert "--device vulkan9 cannot be used" in vreid("evaluate", *files, "--device", "vulkan9", status=2)
