@@ -47,7 +47,7 @@ class Crop:
 
     def apply(self, screen: np.ndarray) -> np.ndarray:
         """Frame pixels (N, 2) to pixels of the crop."""
-        return (screen - [self.left, self.top]) * [self.scale_x, self.scale_y]
+        return _shift_and_scale(screen, self.left, self.top, self.scale_x, self.scale_y)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -103,6 +103,14 @@ def _turn_and_move(points, c, s, dx, dy):  # compiled, see Pose.to_world()
     for i in range(len(points)):
         x, y = points[i, 0], points[i, 1]
         out[i, 0], out[i, 1], out[i, 2] = c * x - s * y + dx, s * x + c * y + dy, points[i, 2]
+    return out
+
+
+@compiled()
+def _shift_and_scale(screen, left, top, scale_x, scale_y):  # compiled, see Crop.apply()
+    out = np.empty_like(screen)
+    for i in range(len(screen)):
+        out[i, 0], out[i, 1] = (screen[i, 0] - left) * scale_x, (screen[i, 1] - top) * scale_y
     return out
 
 

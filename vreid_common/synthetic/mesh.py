@@ -36,6 +36,11 @@ class Mesh:
     kind: np.ndarray
 
     @cached_property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest coordinates, (3,) each."""
+        return self.vertices.min(axis=0), self.vertices.max(axis=0)
+
+    @cached_property
     def radius(self) -> float:
         """Metres from the origin within which every vertex lies."""
         return float(np.sqrt((self.vertices.astype(np.float64) ** 2).sum(axis=1).max()))

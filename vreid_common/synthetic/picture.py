@@ -59,7 +59,8 @@ def render_shot(scene: Scene, shot: Shot) -> tuple[np.ndarray, int]:
         others = [*backdrop.things, *([other] if other else [])]
     surface = _draw(Thing(mesh, wear, shot.pose), others, shot, crop, size)
     linear = _ground(backdrop, shot, mesh, crop, size)
-    linear = linear * (1.0 - surface[..., 3:]) + surface[..., :3]
+    linear *= 1.0 - surface[..., 3:]
+    linear += surface[..., :3]
     if not street:
         return to_srgb(linear), _STUDIO_JPEG
     site = make_site(scene.seed, tracklet.camera)
@@ -94,17 +95,18 @@ def _draw(vehicle: Thing, others: list[Thing], shot: Shot, crop: Crop, size: int
     _rasterize(buffers, vehicle, shot, crop)
     _shade(buffers, vehicle, shot, out)
     visible = buffers.face >= 0
-    most = _MOST_HIDDEN * visible.sum()
+    most = _MOST_HIDDEN * np.count_nonzero(visible)
     for thing in others:
         if not _in_sight(thing, shot.camera, crop, size):
             continue
         before = buffers.inverse_depth.copy()
         _rasterize(buffers, thing, shot, crop)
         hidden = visible & (buffers.face >= 0)
-        if hidden.sum() > most:
+        count = np.count_nonzero(hidden)
+        if count > most:
             buffers.inverse_depth[...] = before
             continue
-        most -= hidden.sum()
+        most -= count
         visible &= ~hidden
         _shade(buffers, thing, shot, out)
     return cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA)
@@ -129,9 +131,9 @@ def _in_sight(thing: Thing, camera: Camera, crop: Crop, size: int) -> bool:
     if depth[0] < thing.mesh.radius + _NEAR:
         return bool(depth[0] > 0)
     # 1.5: off the axis, a ball's picture is longer than its radius seen from the front.
-    reach = 1.5 * camera.focal * thing.mesh.radius / (depth[0] - thing.mesh.radius) * np.array([crop.scale_x, crop.scale_y])
-    place = crop.apply(center)[0]
-    return bool((place + reach > 0).all() and (place - reach < size).all())
+    reach = 1.5 * camera.focal * thing.mesh.radius / (float(depth[0]) - thing.mesh.radius)
+    (x, y), reach_x, reach_y = crop.apply(center)[0].tolist(), reach * crop.scale_x, reach * crop.scale_y
+    return -reach_x < x < size + reach_x and -reach_y < y < size + reach_y
 
 
 def _ground(backdrop: Backdrop | None, shot: Shot, mesh: Mesh, crop: Crop, size: int) -> np.ndarray:
@@ -148,8 +150,7 @@ def _ground(backdrop: Backdrop | None, shot: Shot, mesh: Mesh, crop: Crop, size:
     road = cv2.warpPerspective(backdrop.road, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     ground = cv2.LUT(road, _LINEAR) * lit
     sky, above = _far(backdrop, shot.camera, crop, size)
-    if above.any():
-        ground = np.where(above[:, None, None], cv2.LUT(sky, _LINEAR) * (1.3 * light.sky).astype(np.float32), ground)
+    ground[above] = cv2.LUT(sky, _LINEAR)[above] * (1.3 * light.sky).astype(np.float32)
     return ground
 
 
@@ -187,7 +188,7 @@ def _shadow(mesh: Mesh, shot: Shot, crop: Crop, size: int) -> np.ndarray:
 
 def _footprint(mesh: Mesh, shot: Shot, crop: Crop, size: int) -> np.ndarray:
     """The ground right below the vehicle, where little light of the sky gets: (S, S) float32."""
-    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    low, high = mesh.bounds
     corners = np.array([(low[0], low[1], 0), (high[0], low[1], 0), (high[0], high[1], 0), (low[0], high[1], 0)])
     screen, _ = shot.camera.project(shot.pose.to_world(corners))
     mask = np.zeros((size, size), dtype=np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from vreid_common.data import DatasetError
@@ -81,7 +81,7 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, [field.name for field in fields(Record)], lineterminator="\n")
             writer.writeheader()
-            writer.writerows(map(asdict, records))
+            writer.writerows(map(vars, records))
 
     write_atomically(path, write)
 

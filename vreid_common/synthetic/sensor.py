@@ -48,4 +48,6 @@ def expose(linear: np.ndarray, site: Site, level: float, detail: float, motion: 
     image = cv2.pow(cv2.max(image, 0.0), site.contrast / 2.2) + np.float32(site.haze)
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     image += np.float32(site.noise) * noise * (np.float32(0.6) + cv2.sqrt(image))
-    return np.clip(image * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    image *= np.float32(255)
+    image += np.float32(0.5)
+    return np.clip(image, 0, 255, out=image).astype(np.uint8)

@@ -106,12 +106,13 @@ def _shade(
     shift_x, shift_y = dirt_seed & 63, (dirt_seed >> 6) & 63
     for row in range(height):
         for column in range(width):
-            t = face[row, column]
-            if t < 0:
+            if face[row, column] < 0:
                 continue
+            # Unsigned indices need no test for negative ones, which costs as much as the interpolation.
+            t = np.uint32(face[row, column])
             wb, wc = float(weights[row, column, 0]), float(weights[row, column, 1])
             wa = 1.0 - wb - wc
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            a, b, c = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
             px = wa * vertices[a, 0] + wb * vertices[b, 0] + wc * vertices[c, 0]
             py = wa * vertices[a, 1] + wb * vertices[b, 1] + wc * vertices[c, 1]
             pz = wa * vertices[a, 2] + wb * vertices[b, 2] + wc * vertices[c, 2]
@@ -122,9 +123,9 @@ def _shade(
             # Texture: colour is interpolated, the kind of surface cannot be.
             x = min(max(wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0], 0.0), atlas_width - 1.001)
             y = min(max(wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1], 0.0), atlas_height - 1.001)
-            x0, y0 = int(x), int(y)
+            x0, y0 = np.uint32(x), np.uint32(y)
             fx, fy = x - x0, y - y0
-            surface = kind[int(y + 0.5), int(x + 0.5)]
+            surface = kind[np.uint32(y + 0.5), np.uint32(x + 0.5)]
 
             for d in range(dents.shape[0]):
                 dx, dy, dz = px - dents[d, 0], py - dents[d, 1], pz - dents[d, 2]
@@ -164,7 +165,7 @@ def _shade(
             soiled = 0.8 * max(0.0, 1.0 - pz / 1.3) - 1.35 + 0.8 * dirt
             if soiled > -1.0:  # one cell of the pattern is 1/16 m; indices wrap
                 gx, gy, gz = px * 16 + 1024, py * 16 + 1024, pz * 16 + 1024
-                ix, iy, iz = int(gx), int(gy), int(gz)
+                ix, iy, iz = np.uint32(gx), np.uint32(gy), np.uint32(gz)
                 fa, fb, fc = gx - ix, gy - iy, gz - iz
                 blotch = 0.0
                 for i in range(8):
