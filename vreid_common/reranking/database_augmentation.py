@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from vreid_common.reranking.arrays import Array, as_features, give_back
-from vreid_common.reranking.expansion import cosine_weights, normalize_, sum_of_unit_features
+from vreid_common.reranking.expansion import cosine_weights, sum_of_neighbors
 from vreid_common.reranking.graph import self_and_neighbors
 from vreid_common.reranking.parameters import as_count, as_exponent
 
@@ -37,4 +37,4 @@ def database_augmentation(gallery: Array, k: int, alpha: float = 0) -> Array:
     k, alpha = as_count(k, "k"), as_exponent(alpha, "alpha")
     (features,) = as_features(gallery, names=("gallery",))
     indices, cosines = self_and_neighbors(features, k)
-    return give_back(normalize_(sum_of_unit_features(features, indices, cosine_weights(cosines, alpha))), gallery)
+    return give_back(sum_of_neighbors(features, indices, cosine_weights(cosines, alpha)), gallery)

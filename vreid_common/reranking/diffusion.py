@@ -5,14 +5,17 @@ Shape shorthand: Q queries, G gallery images, D feature dimensions, B queries of
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from vreid_common.reranking.arrays import Array, as_features, give_back
+from vreid_common.reranking.blocks import for_each_block
+from vreid_common.reranking.diffusion_solvers import conjugate_gradient, iterate
 from vreid_common.reranking.expansion import cosine_weights
-from vreid_common.reranking.graph import mutual_graph, self_and_neighbors
+from vreid_common.reranking.graph import mutual_graph, order_by_neighborhood, self_and_neighbors
 from vreid_common.reranking.neighbors import nearest_neighbors
 from vreid_common.reranking.parameters import as_count, as_exponent
 from vreid_common.reranking.sparse import SparseRows
@@ -25,8 +28,8 @@ DiffusionSolver = Literal["iteration", "conjugate_gradient"]
 # The state of a block of queries is (G, B). More columns than this no longer fit into a processor's cache.
 _COLUMNS = 64
 _STATE_BYTES = 16 << 20
-# Conjugate gradient ends where the residual is this part of the right-hand side.
-_TOLERANCE = 1e-6
+# Columns that a processor computes with one instruction.
+_VECTOR = 8
 
 
 class DiffusionRows:
@@ -61,12 +64,17 @@ class DiffusionRows:
         if solver not in get_args(DiffusionSolver):
             raise ValueError(f"solver is iteration or conjugate_gradient, got {solver!r}.")
         self._alpha = float(alpha)
-        self._solve = _iterate if solver == "iteration" else _conjugate_gradient
+        self._solve = iterate if solver == "iteration" else conjugate_gradient
         self._cosine = FeatureRows(query, gallery, "cosine")
         with torch.no_grad():
-            self._indices, cosines = nearest_neighbors(query, gallery, kq)
-            self._seeds = _affinities(cosines, gamma)
-            self._transition = _transition(gallery, k, gamma, self._alpha)
+            neighbors, cosines = self_and_neighbors(gallery, k + 1)
+            neighbors, cosines = neighbors[:, 1:], cosines[:, 1:]
+            # Within, images are renumbered by an order in which neighbours are near each other.
+            order = order_by_neighborhood(neighbors)
+            self._number = order.argsort()
+            self._transition = _transition(self._number[neighbors[order]], _affinities(cosines[order], gamma), self._alpha)
+            nearest, cosines = nearest_neighbors(query, gallery, kq)
+            self._nearest, self._seeds = self._number[nearest], _affinities(cosines, gamma)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -79,14 +87,22 @@ class DiffusionRows:
     @torch.no_grad()
     def similarity(self, start: int, stop: int) -> Tensor:
         """What ``diffusion`` returns, for queries ``start`` to ``stop``: (stop - start, G)."""
-        stop = min(stop, self.shape[0])
-        similarity = self._seeds.new_empty(max(stop - start, 0), self.shape[1])
-        columns = min(_COLUMNS, max(8, _STATE_BYTES // (4 * self.shape[1] + 1) // 8 * 8))
-        for first in range(start, stop, columns):
-            block = slice(first, min(first + columns, stop))
-            state = self._solve(self._transition, self._indices[block], self._seeds[block], self._alpha, self._iterations)
-            similarity[block.start - start : block.stop - start] = state.T
+        nearest, seeds = self._nearest[start:stop], self._seeds[start:stop]
+        similarity = seeds.new_empty(len(seeds), self.shape[1])
+
+        def work(first: int, last: int) -> None:
+            state = self._solve(self._transition, nearest[first:last], seeds[first:last], self._alpha, self._iterations)
+            similarity[first:last] = state[self._number].T
+
+        for_each_block(work, len(seeds), self._columns(len(seeds)), seeds.device)
         return similarity
+
+    def _columns(self, queries: int) -> int:
+        """How many queries to solve for at once: what the cache holds, but work for every thread."""
+        columns = min(_COLUMNS, _STATE_BYTES // (4 * self.shape[1] + 1))
+        if self._seeds.device.type == "cpu":
+            columns = min(columns, math.ceil(queries / torch.get_num_threads()))
+        return max(_VECTOR, math.ceil(columns / _VECTOR) * _VECTOR)
 
 
 @torch.no_grad()
@@ -137,46 +153,9 @@ def _affinities(cosines: Tensor, gamma: float) -> Tensor:
     return torch.where(cosines > 0, cosine_weights(cosines, gamma), 0)
 
 
-def _transition(gallery: Tensor, k: int, gamma: float, alpha: float) -> SparseRows:
-    """alpha·S (G, G)."""
-    neighbors, cosines = self_and_neighbors(gallery, k + 1)
-    affinity, degrees = mutual_graph(neighbors[:, 1:], _affinities(cosines[:, 1:], gamma))
+def _transition(neighbors: Tensor, affinities: Tensor, alpha: float) -> SparseRows:
+    """alpha·S (G, G) from the neighbours (G, k), the image itself not among them, and their affinities (G, k)."""
+    affinity, degrees = mutual_graph(neighbors, affinities)
     scale = torch.where(degrees > 0, degrees.rsqrt(), 0)
     rows = torch.arange(len(affinity), device=scale.device).repeat_interleave(affinity.offsets.diff())
     return SparseRows(affinity.offsets, affinity.columns, affinity.values * scale[rows] * scale[affinity.columns] * alpha)
-
-
-def _right_hand_side(transition: SparseRows, indices: Tensor, seeds: Tensor) -> Tensor:
-    """y (G, B)."""
-    dense = seeds.new_zeros(len(transition), len(seeds))
-    return dense.scatter_(0, indices.T, seeds.T)
-
-
-def _iterate(transition: SparseRows, indices: Tensor, seeds: Tensor, alpha: float, iterations: int) -> Tensor:
-    state = _right_hand_side(transition, indices, seeds)
-    indices, seeds = indices.T, seeds.T * (1 - alpha)
-    for _ in range(iterations):
-        state = transition @ state
-        # A query's neighbours differ, so no two terms meet and the order of addition is one.
-        state.scatter_add_(0, indices, seeds)
-    return state
-
-
-def _conjugate_gradient(transition: SparseRows, indices: Tensor, seeds: Tensor, alpha: float, iterations: int) -> Tensor:
-    """Hestenes and Stiefel's method for all columns; a column that has converged does not change any more."""
-    residual = _right_hand_side(transition, indices, seeds).mul_(1 - alpha)
-    state = torch.zeros_like(residual)
-    direction = residual.clone()
-    square = residual.square().sum(dim=0)
-    enough = square * _TOLERANCE**2
-    for _ in range(iterations):
-        active = square > enough
-        if not bool(active.any()):
-            break
-        image = direction - transition @ direction
-        step = torch.where(active, square / (direction * image).sum(dim=0), 0)
-        state.addcmul_(direction, step)
-        residual.addcmul_(image, step, value=-1)
-        last, square = square, torch.where(active, residual.square().sum(dim=0), square)
-        direction.mul_(torch.where(active, square / last, 0)).add_(residual)
-    return state

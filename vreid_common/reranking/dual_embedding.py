@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vreid_common.reranking.arrays import Array, as_features, give_back
-from vreid_common.reranking.expansion import cosine_weights, expand_queries, inverse_norms
+from vreid_common.reranking.expansion import cosine_weights, inverse_norms, sum_of_neighbors
 from vreid_common.reranking.neighbors import nearest_neighbors
 from vreid_common.reranking.parameters import as_count, as_exponent
 from vreid_common.reranking.sparse import weighted_sums
@@ -53,15 +53,15 @@ def dual_embedding_expansion(query: Array, gallery: Array, gallery_tracks: Array
     means = weighted_sums(images, tracks.images, inverse_norms(images)[tracks.images], tracks.offsets)
     nearest, _ = nearest_neighbors(queries, means, k)  # k tracks have at least k images
 
-    expanded = torch.empty_like(queries)
+    indices = nearest.new_empty(len(queries), min(k, len(images)))
+    cosines = queries.new_empty(indices.shape)
     pairs = min(len(images), k + int(tracks.sizes.max())) if len(tracks) else 0
     rows = max(1, _BLOCK_BYTES // (4 * len(images) + _BYTES_A_PAIR * pairs + 1))
     for start, distance in row_blocks(FeatureRows(queries, images, "cosine"), rows):
         stop = start + len(distance)
-        indices = _first_images(distance, nearest[start:stop], tracks, k)
-        weights = cosine_weights(1 - distance.gather(1, indices), alpha)
-        expanded[start:stop] = expand_queries(queries[start:stop], images, indices, weights)
-    return give_back(expanded, query)
+        indices[start:stop] = _first_images(distance, nearest[start:stop], tracks, k)
+        cosines[start:stop] = 1 - distance.gather(1, indices[start:stop])
+    return give_back(sum_of_neighbors(images, indices, cosine_weights(cosines, alpha), queries), query)
 
 
 def _first_images(distance: Tensor, nearest: Tensor, tracks: TrackGroups, k: int) -> Tensor:

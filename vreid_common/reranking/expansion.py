@@ -8,9 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vreid_common.reranking.blocks import for_each_block
 from vreid_common.reranking.sparse import weighted_sums
 
-__all__ = ["cosine_weights", "expand_queries", "inverse_norms", "normalize_", "sum_of_unit_features"]
+__all__ = ["cosine_weights", "inverse_norms", "normalize_", "sum_of_neighbors"]
+
+_BLOCK_ROWS = 512
 
 # What is shorter counts as a zero vector, as in torch.nn.functional.normalize.
 _SHORTEST = 1e-12
@@ -36,12 +39,27 @@ def cosine_weights(cosines: Tensor, alpha: float) -> Tensor:
     return cosines.clamp_min(0).pow_(alpha)
 
 
-def sum_of_unit_features(features: Tensor, indices: Tensor, weights: Tensor, offsets: Tensor | None = None) -> Tensor:
-    """``weighted_sums`` of the features scaled to unit length, without a scaled copy of all of them."""
-    return weighted_sums(features, indices, weights * inverse_norms(features)[indices], offsets)
+def sum_of_neighbors(gallery: Tensor, indices: Tensor, weights: Tensor, query: Tensor | None = None) -> Tensor:
+    """The weighted sum of each image's neighbours, and of the image itself if ``query`` is given, scaled to unit length.
 
+    Args:
+        gallery: (G, D); summed up at unit length, without a scaled copy of all of it.
+        indices: (Q, k) neighbours.
+        weights: (Q, k).
+        query: (Q, D), which have weight 1 and unit length.
 
-def expand_queries(query: Tensor, gallery: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-    """Each query plus its weighted neighbours (Q, k), all of unit length, scaled to unit length: (Q, D)."""
-    total = sum_of_unit_features(gallery, indices, weights)
-    return normalize_(total.addcmul_(query, inverse_norms(query)[:, None]))
+    Returns:
+        (Q, D).
+    """
+    scale = inverse_norms(gallery)
+    result = gallery.new_empty(len(indices), gallery.shape[1])
+
+    def work(start: int, stop: int) -> None:
+        neighbors = indices[start:stop]
+        total = weighted_sums(gallery, neighbors, weights[start:stop] * scale[neighbors])
+        if query is not None:
+            total.addcmul_(query[start:stop], inverse_norms(query[start:stop])[:, None])
+        result[start:stop] = normalize_(total)
+
+    for_each_block(work, len(indices), _BLOCK_ROWS if gallery.device.type == "cpu" else len(indices), gallery.device)
+    return result

@@ -9,10 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vreid_common.reranking.blocks import for_each_block
 from vreid_common.reranking.neighbors import nearest_neighbors
 from vreid_common.reranking.sparse import SparseRows
 
-__all__ = ["mutual_graph", "self_and_neighbors"]
+__all__ = ["mutual_graph", "order_by_neighborhood", "self_and_neighbors"]
+
+_BLOCK_ROWS = 2048
+# Few neighbours and rounds: labels are to spread over an image's like, not over all images.
+_ORDERING_NEIGHBORS = 5
+_ORDERING_ROUNDS = 3
 
 
 def self_and_neighbors(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -50,15 +56,31 @@ def mutual_graph(neighbors: Tensor, weights: Tensor) -> tuple[SparseRows, Tensor
     Returns:
         The matrix (N, N), and the sums of its rows (N,).
     """
-    size, k = neighbors.shape
+    size = len(neighbors)
     columns, order = neighbors.sort(dim=1)
-    weights = weights.gather(1, order).flatten()
+    weights = weights.gather(1, order)
     rows = torch.arange(size, device=neighbors.device)[:, None]
-    key, reverse = (rows * size + columns).flatten(), (columns * size + rows).flatten()
     # The keys rise, as rows do and the columns within a row: a binary search finds the reverse edge.
-    place = torch.searchsorted(key, reverse).clamp_max_(max(len(key) - 1, 0))
-    weights = torch.where(key[place] == reverse, torch.minimum(weights, weights[place]), 0)
-    kept = weights > 0
-    counts = kept.view(size, k).sum(dim=1)
-    matrix = SparseRows(F.pad(counts.cumsum(0), (1, 0)), columns.flatten()[kept], weights[kept])
-    return matrix, weights.view(size, k).sum(dim=1)
+    keys = (rows * size + columns).flatten()
+    mutual = torch.empty_like(weights)
+
+    def work(start: int, stop: int) -> None:
+        reverse = columns[start:stop] * size + rows[start:stop]
+        place = torch.searchsorted(keys, reverse).clamp_max_(max(len(keys) - 1, 0))
+        lesser = torch.minimum(weights[start:stop], weights.flatten()[place])
+        mutual[start:stop] = torch.where(keys[place] == reverse, lesser, 0)
+
+    for_each_block(work, size, _BLOCK_ROWS, neighbors.device)
+    kept = mutual > 0
+    return SparseRows.create(kept.sum(dim=1), columns[kept], mutual[kept]), mutual.sum(dim=1)
+
+
+def order_by_neighborhood(neighbors: Tensor) -> Tensor:
+    """An order (N,) in which images with common neighbours (N, k) are near each other, so that a cache holds them together."""
+    label = torch.arange(len(neighbors), device=neighbors.device)
+    nearest = neighbors[:, :_ORDERING_NEIGHBORS]
+    if nearest.shape[1] == 0:
+        return label
+    for _ in range(_ORDERING_ROUNDS):
+        label = torch.minimum(label, label[nearest].amin(dim=1))
+    return label.argsort(stable=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vreid_common.reranking.arrays import Array, as_features, give_back
-from vreid_common.reranking.dense import dense_distance
+from vreid_common.reranking.blocks import for_each_block
 from vreid_common.reranking.expansion import cosine_weights
 from vreid_common.reranking.graph import self_and_neighbors
 from vreid_common.reranking.parameters import as_count, as_exponent
@@ -45,10 +45,12 @@ class GraphPropagationRows:
     def rows(self, start: int, stop: int) -> Tensor:
         stop = min(stop, self.shape[0])
         block = self._features.values.new_empty(max(stop - start, 0), self.shape[1])
-        for first in range(start, stop, _COLUMNS):
-            last = min(first + _COLUMNS, stop)
-            queries = self._features.slice(first, last).transposed(len(self._features))
-            block[first - start : last - start] = (1 - self._gallery @ queries).clamp_min_(0).T
+
+        def work(first: int, last: int) -> None:
+            queries = self._features.slice(start + first, start + last).transposed(len(self._features))
+            block[first:last] = (1 - self._gallery @ queries).clamp_min_(0).T
+
+        for_each_block(work, len(block), _COLUMNS, block.device)
         return block
 
 
@@ -78,7 +80,7 @@ def graph_propagation(query: Array, gallery: Array, k1: int = 26, k2: int = 7, a
         TypeError, ValueError: the features do not fit each other, or a parameter is outside its range.
     """
     queries, images = as_features(query, gallery)
-    return give_back(dense_distance(GraphPropagationRows(queries, images, k1, k2, alpha, rounds=rounds)), query)
+    return give_back(GraphPropagationRows(queries, images, k1, k2, alpha, rounds=rounds).rows(0, len(queries)), query)
 
 
 def _sparse(neighbors: Tensor, values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from vreid_common.reranking.arrays import Array, as_features, give_back
-from vreid_common.reranking.expansion import cosine_weights, expand_queries
+from vreid_common.reranking.expansion import cosine_weights, sum_of_neighbors
 from vreid_common.reranking.neighbors import nearest_neighbors
 from vreid_common.reranking.parameters import as_count, as_exponent
 
@@ -57,4 +57,4 @@ def alpha_query_expansion(query: Array, gallery: Array, k: int, alpha: float) ->
     k, alpha = as_count(k, "k"), as_exponent(alpha, "alpha")
     queries, images = as_features(query, gallery)
     indices, cosines = nearest_neighbors(queries, images, k)
-    return give_back(expand_queries(queries, images, indices, cosine_weights(cosines, alpha)), query)
+    return give_back(sum_of_neighbors(images, indices, cosine_weights(cosines, alpha), queries), query)

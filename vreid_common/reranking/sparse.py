@@ -22,9 +22,9 @@ def weighted_sums(table: Tensor, indices: Tensor, weights: Tensor, offsets: Tens
 
     Args:
         table: (M, B) float32.
-        indices: (N, k) int64 rows of ``table``; or (E,) with ``offsets`` where the sums have unequal numbers of terms.
+        indices: (N, k) integer rows of ``table``; or (E,) with ``offsets`` where the sums have unequal numbers of terms.
         weights: float32 of the shape of ``indices``.
-        offsets: (N,) int64, where the terms of each sum begin.
+        offsets: (N,) of the type of ``indices``, where the terms of each sum begin.
 
     Returns:
         (N, B) float32.
@@ -39,8 +39,8 @@ class SparseRows:
     """A sparse matrix (N, M) in compressed rows.
 
     Attributes:
-        offsets: (N + 1,) int64, where the entries of each row begin and those of the last end.
-        columns: (E,) int64.
+        offsets: (N + 1,) where the entries of each row begin and those of the last end; int32 unless E needs int64.
+        columns: (E,) of the same type.
         values: (E,) float32.
     """
 
@@ -49,12 +49,17 @@ class SparseRows:
     values: Tensor
 
     @classmethod
+    def create(cls, counts: Tensor, columns: Tensor, values: Tensor) -> SparseRows:
+        """From how many entries each row has (N,), and all rows' entries one after another."""
+        index = torch.int32 if len(values) < 2**31 else torch.int64
+        return cls(F.pad(counts.cumsum(0), (1, 0)).to(index), columns.to(index), values)
+
+    @classmethod
     def from_coo(cls, matrix: Tensor) -> SparseRows:
         """Compresses a torch COO matrix."""
         matrix = matrix.coalesce()
         rows, columns = matrix.indices()
-        counts = torch.bincount(rows, minlength=matrix.shape[0])
-        return cls(F.pad(counts.cumsum(0), (1, 0)), columns, matrix.values())
+        return cls.create(torch.bincount(rows, minlength=matrix.shape[0]), columns, matrix.values())
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vreid_common.reranking.arrays import Array, as_features, give_back
+from vreid_common.reranking.blocks import for_each_block
 from vreid_common.reranking.dense import dense_distance
 from vreid_common.reranking.expansion import inverse_norms, normalize_
 from vreid_common.reranking.parameters import as_count
@@ -25,7 +26,7 @@ __all__ = ["TrackReduction", "TrackletDistanceRows", "average_tracklets", "pull_
 TrackReduction = Literal["mean", "min"]
 
 # Bytes of a block of rankings, with what is derived from it.
-_BLOCK_BYTES = 48 << 20
+_BLOCK_BYTES = 16 << 20
 _BYTES_A_RANK = 48
 
 
@@ -130,9 +131,18 @@ def pull_tracklets(ranking: Array, gallery_tracks: Array, top_k: int = 100) -> A
     if ranks.numel() and not -1 <= int(ranks.min()) <= int(ranks.max()) < num_images:
         raise ValueError(f"The ranking has indices {int(ranks.min())} to {int(ranks.max())}, the gallery {num_images} images.")
     pulled = torch.full((len(ranks), top_k), -1, device=ranks.device)
-    rows = max(1, _BLOCK_BYTES // (_BYTES_A_RANK * (ranks.shape[1] + len(tracks)) + 1))
-    for start in range(0, len(ranks) if ranks.shape[1] else 0, rows):
-        pulled[start : start + rows] = _pulled(ranks[start : start + rows].long(), tracks, top_k)
+
+    def work(start: int, stop: int) -> None:
+        # An image is there once its rank has been met, so top_k ranks are enough unless some are empty or the same.
+        block = ranks[start:stop].long()
+        result = _pulled(block[:, :top_k], tracks, top_k)
+        short = (result[:, -1] < 0).nonzero().flatten()
+        if block.shape[1] > top_k and len(short):
+            result[short] = _pulled(block[short], tracks, top_k)
+        pulled[start:stop] = result
+
+    rows = max(1, _BLOCK_BYTES // (_BYTES_A_RANK * (ranks.shape[1] + top_k + len(tracks))))
+    for_each_block(work, len(ranks) if ranks.shape[1] else 0, rows, ranks.device)
     return give_back(pulled, ranking)
 
 

@@ -1,11 +1,12 @@
 """Diffusion against its definition with dense matrices in float64, built pair by pair."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
 from scipy.sparse.linalg import cg
 
-from vreid_common.reranking import diffusion as diffusion_module
 from vreid_common.reranking.diffusion import DiffusionRows, diffusion
 from vreid_common.structures import DistanceRows
 
@@ -71,7 +72,7 @@ def test_conjugate_gradient_takes_no_more_than_the_given_steps(plain):
 def features() -> tuple[torch.Tensor, torch.Tensor]:
     """Two separate groups, so that the graph does not lead everywhere."""
     generator = torch.Generator().manual_seed(0)
-    query, gallery = torch.rand(11, 8, generator=generator), torch.rand(60, 8, generator=generator)
+    query, gallery = torch.rand(21, 8, generator=generator), torch.rand(60, 8, generator=generator)
     query[:5, :4], query[5:, 4:], gallery[:30, :4], gallery[30:, 4:] = 0, 0, 0, 0
     return query, gallery
 
@@ -79,7 +80,7 @@ def features() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("solver", ["iteration", "conjugate_gradient"])
 def test_blocks_of_queries_do_not_matter(features, solver, monkeypatch):
     expected = diffusion(*features, 5, 3, solver=solver)
-    monkeypatch.setattr(diffusion_module, "_COLUMNS", 3)
+    monkeypatch.setattr(import_module(DiffusionRows.__module__), "_COLUMNS", 8)
     torch.testing.assert_close(diffusion(*features, 5, 3, solver=solver), expected, atol=1e-7, rtol=1e-5)
 
 
@@ -88,14 +89,14 @@ def test_rows_rank_what_the_graph_does_not_lead_to_by_cosine(features):
     similarity = diffusion(query, gallery, 5, 3)
     rows = DiffusionRows(query, gallery, 5, 3)
     assert isinstance(rows, DistanceRows)
-    assert rows.shape == (11, 60)
+    assert rows.shape == (21, 60)
     found = rows.rows(2, 9)
     reached = similarity[2:9] > 0
     assert 0 < reached.sum() < reached.numel()
     assert torch.equal(found[reached], -similarity[2:9][reached])
     cosines = torch.nn.functional.normalize(query) @ torch.nn.functional.normalize(gallery).T
     torch.testing.assert_close(found[~reached], 1 - cosines[2:9][~reached], atol=1e-6, rtol=0)
-    assert torch.equal(rows.rows(0, 11)[2:9], found)
+    assert torch.equal(rows.rows(0, 21)[2:9], found)
 
 
 @pytest.mark.parametrize("solver", ["iteration", "conjugate_gradient"])

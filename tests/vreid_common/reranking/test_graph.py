@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vreid_common.reranking.graph import mutual_graph, self_and_neighbors
+from vreid_common.reranking import graph
+from vreid_common.reranking.graph import mutual_graph, order_by_neighborhood, self_and_neighbors
 
 
 @pytest.mark.parametrize("k", [1, 3, 12, 1000])
@@ -18,8 +19,10 @@ def test_itself_is_first_and_then_the_nearest_others(plain, pair, k):
     np.testing.assert_allclose(cosines[:, 1:], values[:, 1:], atol=2e-6)
 
 
+@pytest.mark.parametrize("rows", [7, 2048])
 @pytest.mark.parametrize(("size", "k"), [(30, 4), (30, 29), (2, 1), (1, 0)])
-def test_mutual_graph(size, k):
+def test_mutual_graph(size, k, rows, monkeypatch):
+    monkeypatch.setattr(graph, "_BLOCK_ROWS", rows)
     rng = np.random.default_rng(0)
     neighbors = np.array([rng.choice([j for j in range(size) if j != i], k, replace=False) for i in range(size)])
     symmetric = rng.uniform(size=(size, size)).astype(np.float32)
@@ -38,3 +41,12 @@ def test_mutual_graph(size, k):
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(sums, expected.sum(axis=1), atol=1e-5)
     assert (matrix.values > 0).all()
+
+
+def test_order_by_neighborhood_brings_groups_together():
+    group = torch.randint(6, (60,), generator=torch.Generator().manual_seed(0))
+    others = [[j for j in range(60) if group[j] == group[i] and j != i][:4] for i in range(60)]
+    order = order_by_neighborhood(torch.tensor(others))
+    assert sorted(order.tolist()) == list(range(60))
+    assert int((group[order].diff() != 0).sum()) == 5
+    assert order_by_neighborhood(torch.zeros(3, 0, dtype=torch.int64)).tolist() == [0, 1, 2]
