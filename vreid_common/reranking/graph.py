@@ -35,6 +35,8 @@ def self_and_neighbors(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
         Indices (N, min(k, N)) int64 and cosines (N, min(k, N)) float32; the cosine of an image to itself is 1.
     """
     indices, cosines = nearest_neighbors(features, features, k)
+    if len(features) == 0:
+        return indices, cosines
     itself = torch.arange(len(indices), device=indices.device)[:, None]
     found = indices == itself
     # Where the image is not among its own, it takes the place of the last.

@@ -33,6 +33,10 @@ def test_arrays(keeps_array_contract):
     keeps_array_contract(lambda features: database_augmentation(features, 4, 1.5), gallery)
 
 
+def test_nothing_to_do():
+    assert database_augmentation(torch.zeros(0, 4), 2).shape == (0, 4)
+
+
 def test_wrong_parameters_are_named():
     with pytest.raises(ValueError, match="k is at least 1, got 0"):
         database_augmentation(torch.ones(2, 3), 0)

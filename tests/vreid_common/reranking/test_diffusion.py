@@ -112,6 +112,12 @@ def test_a_zero_vector_is_similar_to_nothing():
     assert (found[1, [0, 2]] > 0).all()
 
 
+@pytest.mark.parametrize("solver", ["iteration", "conjugate_gradient"])
+@pytest.mark.parametrize("sizes", [(0, 4), (3, 0), (0, 0)])
+def test_nothing_to_do(sizes, solver):
+    assert diffusion(torch.ones(sizes[0], 2), torch.ones(sizes[1], 2), solver=solver).shape == sizes
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

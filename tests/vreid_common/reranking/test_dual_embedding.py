@@ -76,6 +76,13 @@ def test_arrays(keeps_array_contract):
     keeps_array_contract(lambda query, gallery: dual_embedding_expansion(query, gallery, tracks, 6, 2.0), *arrays)
 
 
+def test_nothing_to_do():
+    none = torch.zeros(0, dtype=torch.int64)
+    assert dual_embedding_expansion(torch.zeros(0, 2), torch.ones(3, 2), torch.arange(3), 2, 1).shape == (0, 2)
+    without_gallery = dual_embedding_expansion(torch.tensor([[3.0, 4.0]]), torch.zeros(0, 2), none, 2, 1)
+    torch.testing.assert_close(without_gallery, torch.tensor([[0.6, 0.8]]))
+
+
 def test_wrong_input_is_named():
     query, gallery = torch.ones(2, 3), torch.ones(4, 3)
     with pytest.raises(ValueError, match=r"gallery_tracks are \(4,\) integers"):

@@ -19,6 +19,11 @@ def test_itself_is_first_and_then_the_nearest_others(plain, pair, k):
     np.testing.assert_allclose(cosines[:, 1:], values[:, 1:], atol=2e-6)
 
 
+def test_no_images():
+    indices, cosines = self_and_neighbors(torch.zeros(0, 4), 3)
+    assert len(indices) == len(cosines) == 0
+
+
 @pytest.mark.parametrize("rows", [7, 2048])
 @pytest.mark.parametrize(("size", "k"), [(30, 4), (30, 29), (2, 1), (1, 0)])
 def test_mutual_graph(size, k, rows, monkeypatch):

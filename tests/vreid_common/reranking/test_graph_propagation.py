@@ -50,6 +50,11 @@ def test_arrays(keeps_array_contract):
     keeps_array_contract(lambda query, gallery: graph_propagation(query, gallery, 4, 2), *arrays)
 
 
+@pytest.mark.parametrize("sizes", [(0, 4), (3, 0), (0, 0)])
+def test_nothing_to_do(sizes):
+    assert graph_propagation(torch.ones(sizes[0], 2), torch.ones(sizes[1], 2)).shape == sizes
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

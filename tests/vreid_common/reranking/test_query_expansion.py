@@ -63,8 +63,10 @@ def test_arrays(keeps_array_contract):
     keeps_array_contract(lambda query, gallery: alpha_query_expansion(query, gallery, 4, 2.0), *arrays)
 
 
-def test_no_queries():
+def test_nothing_to_do():
     assert alpha_query_expansion(torch.zeros(0, 4), torch.ones(3, 4), 2, 1).shape == (0, 4)
+    without_gallery = alpha_query_expansion(torch.tensor([[3.0, 4.0]]), torch.zeros(0, 2), 2, 1)
+    torch.testing.assert_close(without_gallery, torch.tensor([[0.6, 0.8]]))
 
 
 @pytest.mark.parametrize(
