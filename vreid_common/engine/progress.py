@@ -27,6 +27,7 @@ class ProgressPrinter(EventWriter):
     def __init__(self, first: int, total: int, iters_per_epoch: int) -> None:
         self._first, self._total, self._iters_per_epoch = first, total, iters_per_epoch
         self._started = self._written = time.monotonic()
+        self._shown = first  # FastReID writes after the last iteration, after its epoch and after the training
         self._bar = tqdm(total=total, initial=first, unit="it", dynamic_ncols=True) if sys.stderr.isatty() else None
 
     def write(self) -> None:
@@ -43,9 +44,9 @@ class ProgressPrinter(EventWriter):
             self._bar.update(done - self._bar.n)
             return
         now = time.monotonic()
-        if now - self._written < LINE_PERIOD and done < self._total:
+        if done == self._shown or (now - self._written < LINE_PERIOD and done < self._total):
             return
-        self._written = now
+        self._written, self._shown = now, done
         left = (now - self._started) / max(done - self._first, 1) * (self._total - done)
         lr = latest["lr"][0]
         logger.info(
