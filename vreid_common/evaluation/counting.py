@@ -1,101 +1,171 @@
 """How many gallery images rank before given ones: all that the ranking metrics need, and far cheaper than sorting.
 
-Shape shorthand: B query rows of a block, G gallery images, M marked entries over all rows of the block.
+An entry of a distance tile is before a mark if its distance is smaller, or equal and its gallery index smaller. The first mark
+of its row's segment that it is before is its *place*: it is before all the later ones too. Counting places is enough.
 
-The marked entries of row b are ``offsets[b]:offsets[b + 1]`` of ``columns`` (their gallery index) and ``distances``,
-sorted by (distance, gallery index). An entry is before another if its distance is smaller, or equal and its index smaller.
+Shape shorthand: R rows and C columns of a tile, M marks, G gallery images.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from vreid_common.evaluation.marks import find_buckets
 from vreid_common.jit import compiled
 
-__all__ = ["count_before", "count_before_on_device"]
+__all__ = ["FinishArrays", "OwnImages", "TileArea", "count_tile"]
 
-# One marked entry costs a vectorised pass over its row (0.05 ns a gallery image); NumPy's vectorised sort of the row costs
-# about 64 of those.
-_SCAN_LIMIT = 64
-# Gallery images that stay in the first-level cache while every marked entry of the row is compared with them.
-_CHUNK = 4096
+# Columns that stay in the first-level cache while all marks of the row are compared with them.
+_CHUNK = 1024
 
 
-def count_before(
-    block: np.ndarray, offsets: np.ndarray, columns: np.ndarray, distances: np.ndarray, pool: Executor, workers: int
-) -> np.ndarray:
-    """Counts on the CPU, the rows shared among ``workers`` threads of ``pool``.
+class TileArea(NamedTuple):
+    """What a tile covers: gallery images ``start`` to ``stop``, the first ``skip`` of which are not to be counted, and (R,) the
+    rows' segments of the marks."""
 
-    Args:
-        block: (B, G) float32 or float64 distances.
-        offsets, columns: (B + 1,) and (M,) int64.
-        distances: (M,) of the block's dtype.
-
-    Returns:
-        (M,) int64 counts.
-
-    Raises:
-        FloatingPointError: a distance is NaN; ``args[0]`` is its row in the block.
-    """
-    counts = np.zeros(len(columns), np.int64)
-
-    def count(bounds: tuple[int, int]) -> None:
-        first, last = bounds
-        bad_row = _scan(block, offsets, columns, distances, counts, first, last)
-        if bad_row >= 0:
-            raise FloatingPointError(int(bad_row))
-        for row in first + np.flatnonzero(np.diff(offsets[first : last + 1]) > _SCAN_LIMIT):
-            marked = slice(offsets[row], offsets[row + 1])
-            counts[marked] = _count_by_sorting(block[row], columns[marked], distances[marked])
-
-    edges = np.linspace(0, len(block), min(workers, len(block)) + 1).astype(int)
-    # Plain threads: the kernels release the GIL, and an OpenMP pool of Numba's would spin against torch's between blocks.
-    for _ in pool.map(count, pairwise(edges)):
-        pass
-    return counts
+    start: int
+    stop: int
+    skip: int
+    segments: np.ndarray
 
 
-def _count_by_sorting(row: np.ndarray, columns: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    ordered = np.sort(row)
-    counts = np.searchsorted(ordered, distances, side="left")
-    ties = np.searchsorted(ordered, distances, side="right") - counts
-    for value in set(distances[ties > 1].tolist()):
-        same = distances == value
-        counts[same] += np.searchsorted(np.flatnonzero(row == value), columns[same])
-    return counts
+class FinishArrays(NamedTuple):
+    """``structures.Finish``: (G,) and (R,) of the tile's type; no row is an empty one, nothing to be done is two."""
+
+    column: np.ndarray
+    row: np.ndarray
+
+
+class OwnImages(NamedTuple):
+    """The images of the rows' own identities: ``images[first[r]:last[r]]``, as in ``IdentityPairs``."""
+
+    images: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
 
 
 @compiled()
-def _scan(block, offsets, columns, distances, counts, first, last):
-    """Fills ``counts`` for rows ``first`` to ``last`` with few marked entries; returns the first row with a NaN, or -1."""
-    size = block.shape[1]
-    for b in range(first, last):
-        row = block[b]
-        begin, end = offsets[b], offsets[b + 1]
-        for start in range(0, size, _CHUNK):
-            stop = min(size, start + _CHUNK)
-            chunk = row[start:stop]
-            if _count_nan(chunk) > 0:
-                return b
-            if end - begin > _SCAN_LIMIT:
+def count_tile(entries, stride, area, finish, own, marks, ends, histogram, bad):
+    """Adds the places of a tile's entries to ``histogram``, but for the entries of the query's own identity.
+
+    Args:
+        entries: the tile's values; row r begins at ``r * stride``.
+        area: ``TileArea``.
+        finish: ``FinishArrays`` that make distances of the values.
+        own: ``OwnImages``.
+        marks: ``Marks`` with distances of the tile's type.
+        ends: (S,) int64: only marks before this one of a segment are counted for.
+        histogram: (M,) int64.
+        bad: (R,) bool, set where a row has a NaN; what is counted for the row is then worthless.
+    """
+    distances, columns = marks.distances, marks.columns
+    scratch, buckets = np.empty(_CHUNK, entries.dtype), np.empty(_CHUNK, np.int32)
+    for r in range(len(area.segments)):
+        segment = area.segments[r]
+        begin, end = marks.offsets[segment], ends[segment]
+        guide = marks.guides[marks.guide_offsets[segment] : marks.guide_offsets[segment + 1]]
+        row = entries[r * stride : r * stride + area.stop - area.start]
+        shift = finish.row[r : r + 1]
+        for start in range(area.skip, len(row), _CHUNK):
+            chunk, column = row[start : start + _CHUNK], area.start + start
+            if len(finish.column) > 0:
+                chunk = _finish(chunk, finish.column[column : column + len(chunk)], shift, scratch)
+            if begin < end and _count_not_above(chunk, distances[end - 1]) == 0:
                 continue
-            for m in range(begin, end):
-                column, distance = columns[m], distances[m]
-                if column >= stop:
-                    counts[m] += _count_at_most(chunk, distance)
-                elif column < start:
-                    counts[m] += _count_less(chunk, distance)
-                else:
-                    counts[m] += _count_at_most(row[start:column], distance) + _count_less(row[column:stop], distance)
-    return -1
+            if _count_nan(chunk) > 0:
+                bad[r] = True
+            elif begin < end:
+                rest = _compare(chunk, column, distances, columns, begin, end, len(guide) > 0, histogram)
+                if begin < rest:
+                    find_buckets(chunk, marks.lows[segment], marks.scales[segment], len(guide) - 1, buckets)
+                    _look_up(chunk, column, distances, columns, rest, guide, buckets, histogram)
+
+        images = own.images[own.first[r] : own.last[r]]
+        for i in range(np.searchsorted(images, area.start + area.skip), np.searchsorted(images, area.stop)):
+            value = row[images[i] - area.start : images[i] - area.start + 1]
+            if len(finish.column) > 0:
+                value = _finish(value, finish.column[images[i] : images[i] + 1], shift, scratch)
+            place = _place(value[0], images[i], distances, columns, begin, end)
+            if place < end:
+                histogram[place] -= 1
 
 
-# The three loops below only vectorise with a 32-bit sum; a chunk never holds 2**31 values.
+@compiled()
+def _finish(values, column, shift, out):
+    """Distances of one row's values, in ``out``."""
+    out = out[: len(values)]
+    if len(shift) == 0:
+        one = np.float32(1)
+        for i in range(len(values)):
+            out[i] = one + column[i] * values[i]
+    else:
+        zero = np.float32(0)
+        for i in range(len(values)):
+            distance = shift[0] + (column[i] + values[i])
+            out[i] = zero if distance < zero else distance  # a NaN stays one
+    return out
+
+
+@compiled()
+def _compare(chunk, column, distances, columns, begin, end, may_stop, histogram):
+    """Compares the entries with each mark, from the last one on, until none is before it.
+
+    That is soon where the ranking is good: most images of an identity are nearer than all others, and the rest lie far apart.
+    Where marks lie close together, so that one more leaves out few entries, it stops earlier if it ``may_stop``.
+
+    Returns:
+        The first mark that is done.
+    """
+    count = _count_before(chunk, column, distances[end - 1], columns[end - 1])
+    for m in range(end - 1, begin, -1):
+        if count == 0:
+            return begin
+        fewer = _count_before(chunk, column, distances[m - 1], columns[m - 1])
+        histogram[m] += count - fewer
+        if may_stop and 8 * fewer > 7 * count:
+            return m
+        count = fewer
+    histogram[begin] += count
+    return begin
+
+
+@compiled()
+def _look_up(chunk, column, distances, columns, end, guide, buckets, histogram):
+    """Looks each entry up among the marks of its bucket."""
+    farthest = distances[end - 1]
+    for i in range(len(chunk)):
+        if chunk[i] > farthest:
+            continue
+        place, stop = guide[buckets[i]], guide[buckets[i] + 1]
+        if place < stop:
+            place = _place(chunk[i], column + i, distances, columns, place, stop)
+        if place < end:
+            histogram[place] += 1
+
+
+@compiled()
+def _place(entry, column, distances, columns, low, high):
+    """The first mark from ``low`` on that the entry is before, ``high`` if there is none."""
+    while low < high:
+        middle = (low + high) // 2
+        mark = distances[middle]
+        if mark > entry or (mark == entry and columns[middle] > column):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@compiled()
+def _count_before(chunk, column, mark, mark_column):
+    """How many entries, of columns from ``column`` on, are before a mark."""
+    split = min(max(mark_column - column, 0), len(chunk))
+    return _count_at_most(chunk[:split], mark) + _count_less(chunk[split:], mark)
+
+
+# The four loops below only vectorise with a 32-bit sum; a chunk never holds 2**31 values.
 @compiled()
 def _count_less(values, bound):
     count = np.int32(0)
@@ -120,26 +190,10 @@ def _count_nan(values):
     return count
 
 
-def count_before_on_device(block: Tensor, offsets: np.ndarray, columns: np.ndarray, distances: Tensor) -> np.ndarray:
-    """The same as ``count_before`` by torch, on the device of the float32 ``block`` and ``distances``."""
-    bad_rows = torch.isnan(block).any(dim=1)
-    if bad_rows.any():
-        raise FloatingPointError(int(bad_rows.nonzero()[0]))
-    rows = torch.from_numpy(np.repeat(np.arange(len(block)), np.diff(offsets))).to(block.device)
-    slots = torch.from_numpy(np.arange(len(columns)) - np.repeat(offsets[:-1], np.diff(offsets))).to(block.device)
-    most = int(np.diff(offsets).max(initial=0))
-
-    marked = torch.full((len(block), most), torch.iinfo(torch.int64).max, device=block.device)
-    marked[rows, slots] = _sort_keys(distances, torch.from_numpy(columns).to(block.device))
-    keys = _sort_keys(block, torch.arange(block.shape[1], device=block.device))
-    # An entry is before all marked ones from its place in their order on.
-    places = torch.searchsorted(marked, keys, right=True)
-    histogram = torch.zeros((len(block), most + 1), dtype=torch.int64, device=block.device)
-    histogram.scatter_add_(1, places, torch.ones((), dtype=torch.int64, device=block.device).expand_as(places))
-    return histogram.cumsum(dim=1)[rows, slots].cpu().numpy()
-
-
-def _sort_keys(distances: Tensor, columns: Tensor) -> Tensor:
-    """int64 keys that sort like (distance, column): the float's bits, made monotone, above the 32 bits of the column."""
-    bits = (distances + 0.0).view(torch.int32)  # + 0.0 turns -0.0 into 0.0
-    return (torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long() << 32) | columns
+@compiled()
+def _count_not_above(values, bound):
+    """NaN is not above either."""
+    count = np.int32(0)
+    for i in range(values.size):
+        count = np.int32(count + np.int32(not (values[i] > bound)))
+    return count

@@ -1,6 +1,6 @@
 """mAP, CMC and mINP, exact and streamed over the queries.
 
-Shape shorthand: Q queries, G gallery images, M (query, gallery image) pairs of one identity within a block.
+Shape shorthand: Q queries, G gallery images, M (query, gallery image) pairs of one identity within a band.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
-from vreid_common.evaluation.ranks import BlockRanks, rank_identity_pairs
+from vreid_common.evaluation.ranks import BandRanks, rank_identity_pairs
 from vreid_common.evaluation.rules import MatchRule, any_image, other_camera
+from vreid_common.evaluation.sharding import Shards
 from vreid_common.structures import DistanceRows, as_distance_rows
 
 __all__ = [
@@ -113,8 +115,9 @@ def evaluate_ranking(
     top_k: int | None = None,
     normalizer: Normalizer = "all",
     max_rank: int = 50,
+    group: dist.ProcessGroup | None = None,
 ) -> RankingMetrics:
-    """Mean AP, CMC and mean INP of a ranking, exact, in blocks of query rows: no Q×G array beside a given one exists.
+    """Mean AP, CMC and mean INP of a ranking, exact, from one reading: no Q×G array beside a given one exists.
 
     Gallery images at one distance rank by their index. A query without a match is left out of the means and counted. The CMC
     has ``max_rank`` entries whatever the gallery's size: where a query has fewer candidates, its curve stays flat.
@@ -132,6 +135,8 @@ def evaluate_ranking(
         normalizer: what the average precision is divided by: "all" matches, "min" of the matches and ``top_k``, or
             the "hits" among the first ``top_k``. They differ only with ``top_k``.
         max_rank: length of the CMC.
+        group: shares the queries among the processes of a ``torch.distributed`` group. Every one of them calls with the same
+            labels and a distance to the same images, reads only its own queries' rows, and gets the whole result.
 
     Raises:
         ValueError: shapes or options do not fit, a distance is NaN, or no query has a match.
@@ -145,6 +150,7 @@ def evaluate_ranking(
         same_camera=same_camera,
         top_k=top_k,
         normalizer=normalizer,
+        group=group,
     ).summary(max_rank)
     if isinstance(distance, Tensor):
         return RankingMetrics(**{**vars(metrics), "cmc": torch.from_numpy(metrics.cmc).to(distance.device)})
@@ -161,12 +167,13 @@ def evaluate_queries(
     same_camera: SameCamera = "exclude",
     top_k: int | None = None,
     normalizer: Normalizer = "all",
+    group: dist.ProcessGroup | None = None,
 ) -> QueryMetrics:
     """The metrics of each query; arguments and errors are those of ``evaluate_ranking``, which gives their means."""
     distance = as_distance_rows(distance)
     query_pids, gallery_pids = check_labels(distance, query_pids, gallery_pids, "pids")
     rule = camera_rule(distance, query_camids, gallery_camids, same_camera)
-    return evaluate_rules(distance, query_pids, gallery_pids, {"": rule}, top_k=top_k, normalizer=normalizer)[""]
+    return evaluate_rules(distance, query_pids, gallery_pids, {"": rule}, top_k=top_k, normalizer=normalizer, group=group)[""]
 
 
 def evaluate_rules(
@@ -177,27 +184,32 @@ def evaluate_rules(
     *,
     top_k: int | None = None,
     normalizer: Normalizer = "all",
+    group: dist.ProcessGroup | None = None,
 ) -> dict[str, QueryMetrics]:
-    """Query metrics under each of several rules about what a match is, from one pass over the distances."""
+    """Query metrics under each of several rules about what a match is, from one reading of the distances."""
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k is at least 1, got {top_k}.")
     if distance.shape[0] == 0:
         raise ValueError("There are no queries to evaluate.")
     if normalizer not in ("all", "min", "hits"):
         raise ValueError(f"The normalizer is all, min or hits, got {normalizer!r}.")
-    blocks: dict[str, list[QueryMetrics]] = {name: [] for name in rules}
-    for ranks in rank_identity_pairs(distance, query_pids, gallery_pids):
-        for name, rule in rules.items():
-            blocks[name].append(_block_metrics(ranks, rule(ranks.query, ranks.gallery), top_k, normalizer))
-    return {
-        name: QueryMetrics(
-            *(np.concatenate([getattr(part, field) for part in parts]) for field in QueryMetrics.__dataclass_fields__)
-        )
-        for name, parts in blocks.items()
-    }
+    shards = Shards(group)
+    parts: dict[str, list[QueryMetrics]] = {name: [] for name in rules}
+    with shards.in_agreement():
+        for ranks in rank_identity_pairs(distance, query_pids, gallery_pids, shards.share(distance.shape[0])):
+            for name, rule in rules.items():
+                parts[name].append(_band_metrics(ranks, rule(ranks.query, ranks.gallery), top_k, normalizer))
+    return {name: _joined(found, shards) for name, found in parts.items()}
 
 
-def _block_metrics(ranks: BlockRanks, keep: np.ndarray, top_k: int | None, normalizer: Normalizer) -> QueryMetrics:
+def _joined(parts: Sequence[QueryMetrics], shards: Shards) -> QueryMetrics:
+    """The queries of all bands and all processes."""
+    none = QueryMetrics(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+    columns = zip(*(vars(part).values() for part in (none, *parts)), strict=True)
+    return QueryMetrics(*(shards.join(np.concatenate(column)) for column in columns))
+
+
+def _band_metrics(ranks: BandRanks, keep: np.ndarray, top_k: int | None, normalizer: Normalizer) -> QueryMetrics:
     size = ranks.stop - ranks.start
     query = ranks.query[keep] - ranks.start
     matches = np.bincount(query, minlength=size)

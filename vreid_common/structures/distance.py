@@ -1,22 +1,18 @@
-"""The distance of every query to every gallery image, read in blocks of query rows so that no Q×G array has to exist.
+"""The distance of every query to every gallery image, read in parts so that no Q×G array has to exist.
 
-Shape shorthand: Q queries, G gallery images, B rows of a block, D feature dimensions.
+Shape shorthand: Q queries, G gallery images, B rows of a block, R queries read in tiles, M (query, image) pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["METRICS", "DenseRows", "DistanceRows", "FeatureRows", "as_distance_rows", "row_blocks"]
-
-METRICS = ("cosine", "euclidean", "dot")
+__all__ = ["DenseRows", "DistanceRows", "DistanceTiles", "Finish", "TiledRows", "as_distance_rows", "row_blocks"]
 
 
 @runtime_checkable
@@ -30,6 +26,71 @@ class DistanceRows(Protocol):
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Distances (stop - start, G) of queries ``start`` to ``stop``, float32 or float64. The caller must not change them."""
+        ...
+
+
+class Finish(NamedTuple):
+    """What makes distances of the values of a tile, to be done where they are needed next: a pass over memory less.
+
+    A distance is ``1 + column[c] * value``, or ``max(0, row[r] + (column[c] + value))`` if there is a ``row``, every operation
+    rounded.
+
+    Attributes:
+        column: (G,).
+        row: (R,) or None.
+    """
+
+    column: Tensor
+    row: Tensor | None
+
+    def apply_(self, values: Tensor, rows: slice, columns: slice | Tensor) -> Tensor:
+        """Makes distances of a tile's values in place."""
+        if self.row is None:
+            return values.mul_(self.column[columns]).add_(1)
+        return values.add_(self.column[columns]).add_(self.row[rows, None]).clamp_min_(0)
+
+
+class DistanceTiles(Protocol):
+    """The rows of some queries, read in tiles small enough for the processor's cache, by several threads at once."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(R, G)."""
+        ...
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """The rows and columns of a tile that is read at full speed."""
+        ...
+
+    @property
+    def finish(self) -> Finish | None:
+        """What makes distances of the values of tiles; None if they are distances."""
+        ...
+
+    def tile(self, rows: slice, columns: slice, out: Tensor | None = None) -> Tensor:
+        """Values for the queries ``rows`` and the gallery images ``columns``, both ``slice(start, stop)`` within the shape.
+
+        Args:
+            out: of the result's shape and type; the result may be written there and lie there.
+        """
+        ...
+
+    def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Distances (M,) of the queries ``rows``, rising, to the gallery images ``columns``, both (M,) int64 on the CPU.
+
+        They are the distances that tiles have for the same pairs as long as all tiles are of the width of ``tile_shape``, or of
+        the gallery if that is smaller. So a pair's distance can be looked for among those of a tile.
+        """
+        ...
+
+
+@runtime_checkable
+class TiledRows(DistanceRows, Protocol):
+    """A distance that can be read in tiles too."""
+
+    def tiles(self, start: int, stop: int) -> DistanceTiles:
+        """The rows of queries ``start`` to ``stop``, with what reading them many times needs prepared."""
         ...
 
 
@@ -56,67 +117,43 @@ class DenseRows:
         return self.matrix.shape[0], self.matrix.shape[1]
 
     def rows(self, start: int, stop: int) -> Tensor:
-        block = self.matrix[start:stop]
-        if isinstance(block, np.ndarray):
-            # torch takes neither negative strides nor read-only memory (np.load(mmap_mode="r")): those blocks are copied.
-            block = torch.from_numpy(np.require(block, requirements=["C", "W"]))
-        block = block.detach()
-        if block.dtype in (torch.float32, torch.float64):
-            return block
-        return block.to(torch.float32 if block.is_floating_point() else torch.float64)
+        return _read(self.matrix[start:stop])
+
+    def tiles(self, start: int, stop: int) -> DistanceTiles:
+        return _DenseTiles(self.matrix[start:stop])
 
 
-class FeatureRows:
-    """Distances between two sets of features, computed a block at a time on the features' device.
+class _DenseTiles:
+    """``DistanceTiles`` of a matrix that exists already."""
 
-    The units are FastReID's (``fastreid.utils.compute_dist``): "cosine" is 1 - cos(q, g), "euclidean" the *squared* Euclidean
-    distance, and "dot" the negative inner product. Nothing of the gallery's size is copied: cosine scales the product.
+    tile_shape = (64, 16384)
+    finish = None
 
-    Args:
-        query: (Q, D) floating point features.
-        gallery: (G, D) floating point features on the same device.
-        metric: one of ``METRICS``.
-
-    Raises:
-        ValueError: the shapes, devices or dtypes do not fit, or the metric is not known.
-    """
-
-    def __init__(self, query: Tensor, gallery: Tensor, metric: str = "cosine") -> None:
-        if metric not in METRICS:
-            raise ValueError(f"The metric is one of {', '.join(METRICS)}, got {metric!r}.")
-        for name, features in (("query", query), ("gallery", gallery)):
-            if features.ndim != 2 or not features.is_floating_point():
-                raise ValueError(f"The {name} features are (N, D) floats, got {features.dtype} {tuple(features.shape)}.")
-        if query.shape[1] != gallery.shape[1]:
-            raise ValueError(f"The query features have {query.shape[1]} dimensions, the gallery's {gallery.shape[1]}.")
-        if query.device != gallery.device:
-            raise ValueError(f"The query features are on {query.device}, the gallery's on {gallery.device}.")
-        self.metric = metric
-        self._query = query.detach().float()
-        self._gallery = gallery.detach().float()
-        # What a gallery image adds to (euclidean) or scales (cosine) its column by.
-        self._column = None
-        if metric == "cosine":
-            norm = torch.linalg.vector_norm(self._gallery, dim=1)
-            self._column = -norm.clamp_min(1e-12).reciprocal()
-        elif metric == "euclidean":
-            self._column = torch.linalg.vector_norm(self._gallery, dim=1).square()
+    def __init__(self, matrix: Tensor | np.ndarray) -> None:
+        self._matrix = matrix
 
     @property
     def shape(self) -> tuple[int, int]:
-        return len(self._query), len(self._gallery)
+        return self._matrix.shape[0], self._matrix.shape[1]
 
-    @torch.no_grad()
-    def rows(self, start: int, stop: int) -> Tensor:
-        query, columns = self._query[start:stop], self._gallery.T
-        with _full_precision(query.device):
-            if self.metric == "dot":
-                return -query @ columns
-            if self.metric == "cosine":
-                block = F.normalize(query) @ columns
-                return torch.addcmul(block.new_ones(()), block, self._column, out=block)
-            block = torch.addmm(self._column, query, columns, alpha=-2)
-            return block.add_(query.square().sum(dim=1, keepdim=True)).clamp_min_(0)
+    def tile(self, rows: slice, columns: slice, out: Tensor | None = None) -> Tensor:
+        return _read(self._matrix[rows, columns])
+
+    def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
+        if isinstance(self._matrix, np.ndarray):
+            return _read(self._matrix[rows.numpy(), columns.numpy()])
+        return _read(self._matrix[rows.to(self._matrix.device), columns.to(self._matrix.device)])
+
+
+def _read(block: Tensor | np.ndarray) -> Tensor:
+    if isinstance(block, np.ndarray):
+        # torch takes neither negative strides nor read-only memory (np.load(mmap_mode="r")): those blocks are copied.
+        readable = block.flags.writeable and all(stride >= 0 for stride in block.strides)
+        block = torch.from_numpy(block if readable else block.copy())
+    block = block.detach()
+    if block.dtype in (torch.float32, torch.float64):
+        return block
+    return block.to(torch.float32 if block.is_floating_point() else torch.float64)
 
 
 def as_distance_rows(distance: DistanceRows | Tensor | np.ndarray) -> DistanceRows:
@@ -136,15 +173,3 @@ def row_blocks(distance: DistanceRows, rows: int) -> Iterator[tuple[int, Tensor]
     """Yields ``(start, block (B, G))`` with at most ``rows`` rows each, in query order."""
     for start in range(0, distance.shape[0], rows):
         yield start, distance.rows(start, min(start + rows, distance.shape[0]))
-
-
-@contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
-    """float32 products, whatever a training run chose: TF32 or autocast would change ranks of close gallery images."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(precision)

@@ -1,6 +1,6 @@
 """A plain evaluation written from the definitions, and small labelled test sets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -30,6 +30,14 @@ def plain_query_metrics(distance, query_pids, gallery_pids, query_camids, galler
         divisor = {"all": len(matches), "min": min(len(matches), cut), "hits": max(1, len(precisions))}[normalizer]
         rows.append((sum(precisions) / divisor, len(matches) / matches[-1], matches[0] - 1, len(matches)))
     return tuple(np.array(column) for column in zip(*rows, strict=True))
+
+
+@pytest.fixture
+def set_threads() -> Iterator[Callable[[int], None]]:
+    """torch.set_num_threads, undone after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,8 @@ from fastreid.evaluation.rank import evaluate_rank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vreid_common.evaluation import evaluate_queries, evaluate_ranking
-from vreid_common.evaluation import ranks as ranks_module
-from vreid_common.structures import DenseRows, FeatureRows
+from vreid_common.evaluation import bands, evaluate_queries, evaluate_ranking
+from vreid_common.structures import METRICS, DenseRows, FeatureRows
 
 
 def problem(seed: int, queries: int, gallery: int, ids: int, levels: int | None = None):
@@ -27,6 +26,17 @@ def problem(seed: int, queries: int, gallery: int, ids: int, levels: int | None 
         rng.integers(-1, 3, queries),
         rng.integers(-1, 3, gallery),
     )
+
+
+class RowsOnly:
+    """What anyone may give as a distance: a shape and rows."""
+
+    def __init__(self, matrix):
+        self.matrix = torch.as_tensor(matrix)
+        self.shape = tuple(self.matrix.shape)
+
+    def rows(self, start, stop):
+        return self.matrix[start:stop]
 
 
 def assert_same(found, expected):
@@ -70,10 +80,25 @@ class TestAgainstTheDefinition:
         arguments = distance, np.zeros(6, int), np.zeros(300, int), query_camids, gallery_camids
         assert_same(evaluate_queries(*arguments), plain(*arguments, "exclude", None, "all"))
 
-    def test_blocks_make_no_difference(self, plain, monkeypatch):
+    @pytest.mark.parametrize("limit", ["_PAIRS_BYTES", "_TILED_ROWS", "_ROWS_BYTES"])
+    def test_bands_make_no_difference(self, plain, limit, monkeypatch):
         arguments = problem(4, 25, 60, 5, 6)
-        monkeypatch.setattr(ranks_module.IdentityPairs, "rows_a_block", lambda *_: 4)
-        assert_same(evaluate_queries(*arguments), plain(*arguments, "exclude", None, "all"))
+        monkeypatch.setattr(bands, limit, {"_PAIRS_BYTES": 5000, "_TILED_ROWS": 4, "_ROWS_BYTES": 1000}[limit])
+        distance, *labels = arguments
+        for kind in (DenseRows(distance), RowsOnly(distance)):
+            assert_same(evaluate_queries(kind, *labels), plain(*arguments, "exclude", None, "all"))
+
+    def test_ten_thousand_matches_a_query(self):
+        rng = np.random.default_rng(5)
+        distance = rng.random((3, 25_000), dtype=np.float32)
+        distance[1] = np.round(distance[1], 2)
+        match = rng.random((1, 25_000)) < 0.4
+        found = evaluate_queries(distance, [1, 1, 1], match[0].astype(int))
+        for row, ap, inp in zip(distance, found.ap, found.inp, strict=True):
+            ranks = np.flatnonzero(match[0][np.argsort(row, kind="stable")]) + 1
+            assert len(ranks) > 9_000
+            assert ap == pytest.approx(np.mean(np.arange(1, len(ranks) + 1) / ranks), rel=1e-12)
+            assert inp == pytest.approx(len(ranks) / ranks[-1], rel=1e-12)
 
 
 class TestSummary:
@@ -135,6 +160,9 @@ class TestKindsOfInput:
         for found in (
             evaluate_ranking(tensor, *tensor_labels),
             evaluate_ranking(DenseRows(distance), *labels),
+            evaluate_ranking(RowsOnly(distance), *labels),
+            evaluate_ranking(RowsOnly(distance.astype(np.float64)), *labels),
+            evaluate_ranking(distance[::-1][::-1], *labels),
             evaluate_ranking(np.asfortranarray(distance), *labels),
             evaluate_ranking(wide[:, ::2], *labels),
             evaluate_ranking(tensor.T.contiguous().T, *labels),
@@ -153,12 +181,30 @@ class TestKindsOfInput:
         evaluate_ranking(distance, *labels)
         assert np.array_equal(distance, before)
 
-    def test_features_in_place_of_distances(self):
+    @pytest.mark.parametrize("metric", METRICS)
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+    def test_features_in_place_of_distances(self, plain, metric, dtype):
         rng = np.random.default_rng(10)
-        query, gallery = (torch.from_numpy(rng.standard_normal((n, 6)).astype(np.float32)) for n in (8, 30))
-        labels = rng.integers(0, 4, 8), rng.integers(0, 4, 30)
-        rows = FeatureRows(query, gallery, "euclidean")
-        assert evaluate_ranking(rows, *labels).mAP == evaluate_ranking(torch.cdist(query, gallery), *labels).mAP
+        query, gallery = (torch.from_numpy(rng.standard_normal((n, 16))).to(dtype) for n in (9, 3000))
+        gallery = gallery.T.contiguous().T
+        labels = [rng.integers(0, high, n) for high in (40, 4) for n in (9, 3000)]
+        rows = FeatureRows(query, gallery, metric)
+        assert_same(evaluate_queries(rows, *labels), plain(rows.rows(0, 9), *labels, "exclude", None, "all"))
+
+    @pytest.mark.parametrize("metric", METRICS)
+    @pytest.mark.parametrize("queries", [1, 5])
+    @pytest.mark.parametrize("images", [11, 500])
+    def test_equal_features_rank_by_gallery_index(self, plain, metric, queries, images):
+        """Few points, each many times, before and after the borders of tiles."""
+        generator = torch.Generator().manual_seed(0)
+        points = torch.randn(4, 64, generator=generator)
+        point, pids = torch.randint(4, (images,), generator=generator), torch.randint(2, (images,), generator=generator)
+        asked = points[:1] + torch.randn(queries, 64, generator=generator)
+        near = torch.from_numpy(FeatureRows(asked.double(), points.double(), metric).rows(0, queries).numpy())
+        found = evaluate_queries(FeatureRows(asked, points[point], metric), torch.ones(queries, dtype=int), pids)
+        unknown = np.full(max(queries, images), -1)
+        labels = np.ones(queries, int), pids.numpy(), unknown[:queries], unknown[:images]
+        assert_same(found, plain(near[:, point], *labels, "keep", None, "all"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
-from vreid_common.evaluation import roc, tpr_at_fpr
+from vreid_common.evaluation import bands, tpr_at_fpr
+from vreid_common.evaluation.tracks import TrackRows
+from vreid_common.structures import DenseRows, FeatureRows
 
 FPRS = (0.0, 0.001, 0.05, 0.1, 0.37, 0.5, 1.0)
 
@@ -36,13 +38,34 @@ def test_any_small_problem(seed, queries, gallery, ids, levels):
     np.testing.assert_allclose(tpr_at_fpr(*arguments, fprs=FPRS), plain(*arguments))
 
 
-def test_many_blocks_and_a_short_memory(monkeypatch):
-    """Only the smallest negatives are kept, and what is dropped never matters."""
-    arguments = problem(0, 60, 40_000, 50, 2000)
-    monkeypatch.setattr(roc, "_BLOCK_BYTES", 4 << 20)
-    fprs = (1e-5, 1e-4, 1e-3)
-    np.testing.assert_allclose(tpr_at_fpr(*arguments, fprs=fprs), plain(*arguments, fprs=fprs))
-    np.testing.assert_allclose(tpr_at_fpr(torch.from_numpy(arguments[0]), *arguments[1:]), tpr_at_fpr(*arguments))
+@pytest.mark.parametrize("levels", [2000, 10**7])
+def test_many_bands_and_tiles(levels, monkeypatch):
+    """Positives that too many negatives are before are given up on the way, which never matters."""
+    arguments = problem(0, 60, 40_000, 50, levels)
+    fprs = (1e-5, 1e-4, 1e-3, 0.2)
+    expected = plain(*arguments, fprs=fprs)
+    np.testing.assert_allclose(tpr_at_fpr(*arguments, fprs=fprs), expected)
+    np.testing.assert_allclose(tpr_at_fpr(torch.from_numpy(arguments[0]), *arguments[1:], fprs=fprs), expected)
+    np.testing.assert_allclose(tpr_at_fpr(arguments[0].astype(np.float64), *arguments[1:], fprs=fprs), expected)
+    monkeypatch.setattr(bands, "_TILED_ROWS", 7)
+    np.testing.assert_allclose(tpr_at_fpr(*arguments, fprs=fprs), expected)
+    np.testing.assert_allclose(tpr_at_fpr(tracks_of_one_image(arguments[0]), *arguments[1:], fprs=fprs), expected)
+
+
+def test_features():
+    rng = np.random.default_rng(0)
+    query_pids, gallery_pids = rng.integers(0, 9, 50), rng.integers(0, 9, 4000)
+    centres = rng.standard_normal((9, 8))
+    query, gallery = (torch.from_numpy(centres[p] + rng.standard_normal((len(p), 8))) for p in (query_pids, gallery_pids))
+    rows = FeatureRows(query, gallery, "euclidean")
+    unknown = np.full(50, -1), np.full(4000, -1)
+    expected = plain(rows.rows(0, 50).numpy(), query_pids, gallery_pids, *unknown)
+    np.testing.assert_allclose(tpr_at_fpr(rows, query_pids, gallery_pids, fprs=FPRS), expected)
+
+
+def tracks_of_one_image(matrix):
+    """Distances that are read by rows only."""
+    return TrackRows(DenseRows(matrix), np.arange(matrix.shape[1]), matrix.shape[1])
 
 
 def test_positive_means_same_identity():

@@ -1,0 +1,158 @@
+"""Distances between two sets of features, computed where and when they are read.
+
+Shape shorthand: Q queries, G gallery images, R rows and C columns of a tile, M (query, image) pairs, D feature dimensions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vreid_common.structures.distance import Finish
+from vreid_common.structures.precision import full_precision
+
+__all__ = ["METRICS", "FeatureRows"]
+
+METRICS = ("cosine", "euclidean", "dot")
+# On a CPU a tile of products (6 MB) stays in the third-level cache until it is used; a device has to be kept busy.
+_HOST_TILE = (2048, 768)
+_DEVICE_TILE = (1024, 4096)
+# Features of another type become float32 so many images at a time.
+_CONVERTED = 16384
+
+
+class FeatureRows:
+    """Distances between two sets of features, computed in float32 a part at a time on the features' device.
+
+    The units are FastReID's (``fastreid.utils.compute_dist``): "cosine" is 1 - cos(q, g), "euclidean" the *squared* Euclidean
+    distance, and "dot" the negative inner product. Nothing of the gallery's size is copied: cosine scales the product.
+
+    It can be read in tiles (``TiledRows``).
+
+    Args:
+        query: (Q, D) floating point features.
+        gallery: (G, D) floating point features on the same device.
+        metric: one of ``METRICS``.
+
+    Raises:
+        ValueError: the shapes, devices or dtypes do not fit, or the metric is not known.
+    """
+
+    def __init__(self, query: Tensor, gallery: Tensor, metric: str = "cosine") -> None:
+        if metric not in METRICS:
+            raise ValueError(f"The metric is one of {', '.join(METRICS)}, got {metric!r}.")
+        for name, features in (("query", query), ("gallery", gallery)):
+            if features.ndim != 2 or not features.is_floating_point():
+                raise ValueError(f"The {name} features are (N, D) floats, got {features.dtype} {tuple(features.shape)}.")
+        if query.shape[1] != gallery.shape[1]:
+            raise ValueError(f"The query features have {query.shape[1]} dimensions, the gallery's {gallery.shape[1]}.")
+        if query.device != gallery.device:
+            raise ValueError(f"The query features are on {query.device}, the gallery's on {gallery.device}.")
+        self.metric = metric
+        self._query = query.detach()
+        self._gallery = gallery.detach()
+        # What a gallery image scales (cosine) its column by or adds (euclidean) to it.
+        self._column = torch.empty(0)
+        if metric == "cosine":
+            self._column = _norms(self._gallery).clamp_min_(1e-12).reciprocal_()
+        elif metric == "euclidean":
+            self._column = _norms(self._gallery).square_()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self._query), len(self._gallery)
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        tiles = self.tiles(start, stop)
+        num_rows, num_gallery = tiles.shape
+        if self._gallery.dtype == torch.float32:
+            return tiles.distances(slice(0, num_rows), slice(0, num_gallery))
+        block = torch.empty(num_rows, num_gallery, device=self._gallery.device)
+        for first in range(0, num_gallery, _CONVERTED):
+            part = slice(first, min(first + _CONVERTED, num_gallery))
+            block[:, part] = tiles.distances(slice(0, num_rows), part)
+        return block
+
+    @torch.no_grad()
+    def tiles(self, start: int, stop: int) -> _FeatureTiles:
+        """Takes memory for the features of these queries.
+
+        Products of one shape have to round a pair of images alike wherever in the matrices they stand. MKL's do, so that images
+        of equal features are equally far; where a BLAS's do not, such images rank by its rounding.
+        """
+        query = self._query[start:stop].float()
+        if self.metric == "dot":
+            return _FeatureTiles(-query, self._gallery, None)
+        norms = _norms(query)
+        if self.metric == "euclidean":
+            return _FeatureTiles(-2 * query, self._gallery, Finish(self._column, norms.square_()))
+        query = query * -norms.clamp_min_(1e-12).reciprocal_()[:, None]
+        return _FeatureTiles(query, self._gallery, Finish(self._column, None))
+
+
+class _FeatureTiles:
+    """``DistanceTiles`` of features.
+
+    Args:
+        query: (R, D) float32, the features as the product needs them.
+        gallery: (G, D).
+        finish: what makes distances of the products.
+    """
+
+    def __init__(self, query: Tensor, gallery: Tensor, finish: Finish | None) -> None:
+        self._query = query
+        self._gallery = gallery
+        self._device = query.device
+        self.finish = finish
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self._query), len(self._gallery)
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        return _HOST_TILE if self._device.type == "cpu" else _DEVICE_TILE
+
+    def tile(self, rows: slice, columns: slice, out: Tensor | None = None) -> Tensor:
+        return self._product(rows, columns, out)
+
+    def distances(self, rows: slice, columns: slice | Tensor) -> Tensor:
+        """(R, C); the columns may be gallery indices too."""
+        product = self._product(rows, columns)
+        return product if self.finish is None else self.finish.apply_(product, rows, columns)
+
+    def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
+        # From products of a tile's shape with the images gathered: a sum over one pair alone would round otherwise.
+        height, width = self.tile_shape
+        found = torch.empty(len(rows), device=self._device)
+        begin = 0
+        while begin < len(rows):
+            first = int(rows[begin])
+            end = int(torch.searchsorted(rows, first + height))
+            block = slice(first, int(rows[end - 1]) + 1)
+            row, column = (rows[begin:end] - first).to(self._device), columns[begin:end].to(self._device)
+            if len(self._gallery) <= width:
+                found[begin:end] = self.distances(block, slice(0, len(self._gallery)))[row, column]
+            else:
+                images, place = column.unique(return_inverse=True)
+                for start in range(0, len(images), width):
+                    part = images[start : start + width]
+                    padded = torch.cat([part, part[-1:].expand(width - len(part))])
+                    chosen = ((place >= start) & (place < start + width)).nonzero().squeeze(1)
+                    found[begin + chosen] = self.distances(block, padded)[row[chosen], place[chosen] - start]
+            begin = end
+        return found
+
+    @torch.no_grad()
+    def _product(self, rows: slice, columns: slice | Tensor, out: Tensor | None = None) -> Tensor:
+        query, gallery = self._query[rows], self._gallery[columns].float().T
+        with full_precision(self._device):
+            if len(query) == 1:
+                # A product with one row is another routine of BLAS, which rounds by where an image stands. Two rows are none.
+                return torch.mm(query.expand(2, -1), gallery)[:1]
+            return torch.mm(query, gallery, out=out)
+
+
+def _norms(features: Tensor) -> Tensor:
+    """(N,) float32; features of another type are converted in parts, not as a whole."""
+    return torch.cat([torch.linalg.vector_norm(part.float(), dim=1) for part in features.split(_CONVERTED)])
