@@ -13,7 +13,7 @@ from vreid_common.reranking.panels import FeatureUnion
 from vreid_common.reranking.parameters import as_count
 from vreid_common.reranking.reciprocal_on_device import DeviceRows
 from vreid_common.reranking.reciprocal_on_host import HostRows, rerank_dense
-from vreid_common.structures import DistanceRows
+from vreid_common.structures import DenseRows, DistanceRows
 
 __all__ = ["k_reciprocal", "k_reciprocal_rows"]
 
@@ -52,7 +52,7 @@ def k_reciprocal(
     """
     processes = Processes(group)
     union = _union(query, gallery, k1, k2, lambda_value)
-    if processes.size == 1 and union.first.device.type == "cpu":
+    if processes.size == 1 and union.first.device.type == "cpu" and len(union.first) and len(union.second):
         return give_back(rerank_dense(union, k1, k2, lambda_value), query)
     mine = processes.share(len(union.first))
     rows = _rows(union, k1, k2, lambda_value, processes).rows(mine.start, mine.stop)
@@ -77,6 +77,8 @@ def k_reciprocal_rows(
 
 
 def _rows(union: FeatureUnion, k1: int, k2: int, lambda_value: float, processes: Processes) -> DistanceRows:
+    if not (len(union.first) and len(union.second)):
+        return DenseRows(union.first.new_empty(len(union.first), len(union.second)))
     rows = HostRows if union.first.device.type == "cpu" else DeviceRows
     return rows(union, k1, k2, lambda_value, processes)
 
@@ -85,8 +87,4 @@ def _union(query: Array, gallery: Array, k1: int, k2: int, lambda_value: float) 
     as_count(k1, "k1"), as_count(k2, "k2")
     if not 0 <= lambda_value <= 1:
         raise ValueError(f"lambda_value is from 0 to 1, got {lambda_value}.")
-    features = as_features(query, gallery)
-    for name, part in zip(("queries", "gallery images"), features, strict=True):
-        if not len(part):
-            raise ValueError(f"There are no {name}.")
-    return FeatureUnion(*features, center=True)
+    return FeatureUnion(*as_features(query, gallery), center=True)
