@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vreid_common.reranking.device_search import search_on_device
+from vreid_common.reranking.expansion import inverse_norms
 from vreid_common.reranking.panels import FeatureUnion
 from vreid_common.reranking.tile_search import search_tiles
 
@@ -37,8 +37,8 @@ def nearest_neighbors(query: Tensor, gallery: Tensor, k: int, *, metric: Neighbo
     cosine = metric == "cosine"
     same = query is gallery
     if cosine:
-        query = F.normalize(query)
-        gallery = query if same else F.normalize(gallery)
+        query = query * inverse_norms(query)[:, None]
+        gallery = query if same else gallery * inverse_norms(gallery)[:, None]
     rows = FeatureUnion(query, center=not cosine and same)
     columns = rows if same else FeatureUnion(gallery)
     k = min(k, len(gallery))
