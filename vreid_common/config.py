@@ -33,6 +33,14 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     cfg.TEST.PROTOCOL = "SameCameraExcluded"
     # CMC is computed to this rank.
     cfg.TEST.MAX_RANK = 50
+    # mAP of the first so many ranks only, named mAP@<TOP_K> (AI City: 100); 0 takes the whole ranking.
+    cfg.TEST.TOP_K = 0
+    # What the average precision of TOP_K ranks is divided by: "all" matches, "min" of the matches and TOP_K, or the "hits".
+    cfg.TEST.NORMALIZER = "all"
+    # Draws of a protocol that draws query or gallery at random (OneGalleryImage, OneQueryImage); metrics are their means.
+    cfg.TEST.NUM_DRAWS = 10
+    # Seed of those draws, apart from SEED: runs with other seeds are evaluated on the same draws.
+    cfg.TEST.DRAW_SEED = 0
     # Also report mAP over gallery images seen from the query's own view / from another view (needs view labels).
     cfg.TEST.VIEWS = True
     # Worker processes of the test loader; 0 decodes in the main process.

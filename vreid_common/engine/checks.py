@@ -5,6 +5,7 @@ from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from fastreid.utils import comm
 
 from vreid_common.errors import InputError
+from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.reranking.pipeline import pipeline_from_config
 
 __all__ = ["check_config"]
@@ -29,6 +30,11 @@ def check_config(cfg: CfgNode, *, training: bool) -> None:
         if solver.AMP.DTYPE == "float16" and not cfg.MODEL.DEVICE.startswith("cuda"):
             raise InputError("SOLVER.AMP.DTYPE float16 needs CUDA: use bfloat16 on a CPU.")
     pipeline_from_config(cfg)
+    if not protocol_from_config(cfg).needs_labels and len(cfg.DATASETS.TESTS) > 1:
+        raise InputError(
+            f"TEST.PROTOCOL {cfg.TEST.PROTOCOL} writes one file a run, but DATASETS.TESTS has {len(cfg.DATASETS.TESTS)} sets: "
+            "evaluate them one by one."
+        )
     if training:
         _check_training(cfg)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastreid.config import CfgNode
 
+from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.files import write_atomically
 from vreid_common.reranking.pipeline import pipeline_from_config
 from vreid_common.versions import package_versions
@@ -30,6 +31,7 @@ def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **ext
             "flip": cfg.TEST.FLIP.ENABLED,
             # The steps, or False: a study's table then says "no re-ranking".
             "re-ranking": ", ".join(map(str, pipeline_from_config(cfg).steps)) or False,
+            **protocol_from_config(cfg).record,
         },
         "checkpoint": str(checkpoint),
         "seed": cfg.SEED,

@@ -10,20 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from fastreid.config import CfgNode
 from fastreid.evaluation import DatasetEvaluator
 from torch import Tensor
 
-from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
-from vreid_common.evaluation import protocols as _protocols  # noqa: F401 - registers them
 from vreid_common.evaluation.metrics import RankingMetrics
-from vreid_common.evaluation.protocols import Protocol
+from vreid_common.evaluation.protocols import Protocol, apply_protocol, protocol_from_config
+from vreid_common.evaluation.submission import write_aicity_submission
 from vreid_common.evaluation.table import metrics_table
-from vreid_common.features.collector import FeatureCollector
+from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
 from vreid_common.features.gather import tell_all
-from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.reranking.pipeline import Pipeline, pipeline_from_config
 from vreid_common.structures import METRICS, FeatureSet
 
@@ -31,11 +30,11 @@ __all__ = ["VehicleEvaluator"]
 
 logger = logging.getLogger(__name__)
 
-_FPRS = (1e-4, 1e-3, 1e-2)
-
 
 class VehicleEvaluator(DatasetEvaluator):
     """Ranks the gallery for every query and measures the ranking, under the protocol that the config names.
+
+    A protocol for test sets without labels has no metrics: it writes OUTPUT_DIR/track2.txt.
 
     With re-ranking in the config (``RERANK.PIPELINE``, or FastReID's ``TEST.AQE`` and ``TEST.RERANK``) the metrics are those of
     the re-ranked distance, and only those, as FastReID's are. Log and table say so.
@@ -58,19 +57,14 @@ class VehicleEvaluator(DatasetEvaluator):
     """
 
     def __init__(self, cfg: CfgNode, num_query: int, output_dir: str | os.PathLike[str] | None = None) -> None:
-        test = _test_options(cfg)
-        if test.METRIC not in METRICS:
-            raise InputError(f"TEST.METRIC is {test.METRIC!r}: use one of {', '.join(METRICS)}.")
-        if test.PROTOCOL not in PROTOCOL_REGISTRY.names:
-            raise InputError(f"TEST.PROTOCOL is {test.PROTOCOL!r}: use one of {', '.join(PROTOCOL_REGISTRY.names)}.")
-        if test.MAX_RANK < 1:
-            raise InputError(f"TEST.MAX_RANK is {test.MAX_RANK}: use 1 or more.")
-        fprs = _FPRS if test.ROC.ENABLED else ()
-        self.protocol: Protocol = PROTOCOL_REGISTRY.get(test.PROTOCOL)(test.MAX_RANK, test.VIEWS, fprs)
-        self.metric: str = test.METRIC
+        self.metric: str = cfg.TEST.METRIC
+        if self.metric not in METRICS:
+            raise InputError(f"TEST.METRIC is {self.metric!r}: use one of {', '.join(METRICS)}.")
+        self.protocol: Protocol = protocol_from_config(cfg)
         self.pipeline: Pipeline = pipeline_from_config(cfg)
         self._num_query = num_query
         self._output_dir = None if output_dir is None else Path(output_dir)
+        self._run_dir = Path(cfg.OUTPUT_DIR)
         self.reset()
 
     def reset(self) -> None:
@@ -118,19 +112,22 @@ class VehicleEvaluator(DatasetEvaluator):
         for name, (query, gallery) in self.feature_sets.items():
             if name in further:
                 continue  # it serves to re-rank the others
-            retrieval = self.pipeline(*_on(device, query, gallery), {key: _on(device, *pair) for key, pair in further.items()})
-            found = self.protocol(query, gallery, retrieval.distance)
-            self.rankings[name] = found.ranking
+            on_device = {key: _on(device, *pair) for key, pair in further.items()}
+            found = apply_protocol(self.protocol, self.pipeline, *_on(device, query, gallery), on_device)
             if not rows:
                 logger.info(self.protocol.summary(found, self.metric, str(self.pipeline)))
+            if found.ranking is not None:
+                self.rankings[name] = found.ranking
+            if found.submission is not None:
+                self._submit(found.submission, "track2.txt" if name == MAIN_FEATURE else f"track2_{name}.txt")
             metrics = {key: 100 * value for key, value in found.metrics.items()} | self.extra_metrics(name, query, gallery)
             results.update(metrics if not rows else {f"{name}/{key}": value for key, value in metrics.items()})
             rows[f"{name} ({query.features.shape[1]}-d{', re-ranked' if self.pipeline.steps else ''})"] = metrics
-        if rows:
-            # "metric" only serves FastReID to choose the best checkpoint.
-            shown = [key for key in next(iter(rows.values())) if key != "metric"]
+        # "metric" only serves FastReID to choose the best checkpoint.
+        shown = [key for key in next(iter(rows.values()), {}) if key != "metric"]
+        if shown:
             logger.info("\n%s", metrics_table(rows, shown, corner="feature"))
-            self._save()
+        self._save()
         return results
 
     def _split(self, images: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
@@ -139,6 +136,11 @@ class VehicleEvaluator(DatasetEvaluator):
                 f"The test set has {len(images)} images of which {self._num_query} are queries: it needs queries and a gallery."
             )
         return images.select(slice(0, self._num_query)), images.select(slice(self._num_query, None))
+
+    def _submit(self, ranking: np.ndarray, name: str) -> None:
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        write_aicity_submission(ranking, self._run_dir / name)
+        logger.info("The submission is %s.", self._run_dir / name)
 
     def _save(self) -> None:
         if self._output_dir is not None:
@@ -149,10 +151,3 @@ class VehicleEvaluator(DatasetEvaluator):
 
 def _on(device: torch.device, query: FeatureSet, gallery: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
     return replace(query, features=query.features.to(device)), replace(gallery, features=gallery.features.to(device))
-
-
-def _test_options(cfg: CfgNode) -> CfgNode:
-    """``cfg.TEST`` with the default of every key of vreid_common's that it lacks."""
-    options = get_vreid_cfg().TEST
-    options.update(cfg.TEST)
-    return options

@@ -12,7 +12,7 @@ import numpy as np
 
 from vreid_common.structures import UNKNOWN
 
-__all__ = ["MatchRule", "all_of", "any_image", "other_camera", "other_view", "same_view"]
+__all__ = ["MatchRule", "all_of", "any_image", "other_camera", "other_image", "other_view", "same_view"]
 
 MatchRule = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -25,6 +25,11 @@ def any_image(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
 def other_camera(query_camids: np.ndarray, gallery_camids: np.ndarray) -> MatchRule:
     """Images of the query's own camera are junk. An unknown camera equals no other."""
     return lambda q, g: (query_camids[q] != gallery_camids[g]) | (query_camids[q] == UNKNOWN)
+
+
+def other_image(query_images: np.ndarray, gallery_images: np.ndarray) -> MatchRule:
+    """The query's own image is junk; the arrays number the images."""
+    return lambda q, g: query_images[q] != gallery_images[g]
 
 
 def same_view(query_views: np.ndarray, gallery_views: np.ndarray) -> MatchRule:

@@ -13,9 +13,10 @@ from torch import nn
 
 from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
-from vreid_common.evaluation import VehicleEvaluator, evaluate_ranking, inference_on_dataset
+from vreid_common.evaluation import OneGalleryImage, VehicleEvaluator, apply_protocol, evaluate_ranking, inference_on_dataset
 from vreid_common.registry import PROTOCOL_REGISTRY
-from vreid_common.reranking.pipeline import build_pipeline
+from vreid_common.reranking.pipeline import Pipeline, build_pipeline
+from vreid_common.reranking.tracklets import pull_tracklets
 from vreid_common.structures import FeatureRows, FeatureSet
 
 NUM_QUERY = 12
@@ -102,6 +103,27 @@ class TestResult:
         cfg.TEST.PROTOCOL = protocol
         assert evaluate(make_batches(), cfg=cfg)[0]["mAP"] != evaluate(make_batches())[0]["mAP"]
 
+    def test_draws_of_the_config(self, make_batches, sets, caplog):
+        cfg = get_vreid_cfg()
+        cfg.merge_from_list(["TEST.PROTOCOL", "OneGalleryImage", "TEST.NUM_DRAWS", 3, "TEST.DRAW_SEED", 5])
+        with caplog.at_level(logging.INFO):
+            results, evaluator = evaluate(make_batches(), cfg=cfg)
+        found = apply_protocol(OneGalleryImage(num_draws=3, seed=5), Pipeline(), *sets)
+        assert results == pytest.approx({name: 100 * value for name, value in found.metrics.items()})
+        assert evaluator.rankings["main"].num_queries == 72 - 6
+        assert "Means of 3 draws (seed 5)" in caplog.text
+        assert "Rank-1 (std)" in caplog.text
+
+    def test_the_first_ranks_of_the_config(self, make_batches, sets):
+        cfg = get_vreid_cfg()
+        cfg.merge_from_list(["TEST.TOP_K", 4, "TEST.NORMALIZER", "min"])
+        results, _ = evaluate(make_batches(), cfg=cfg)
+        query, gallery = sets
+        labels = query.pids, gallery.pids, query.camids, gallery.camids
+        expected = evaluate_ranking(FeatureRows(query.features, gallery.features), *labels, top_k=4, normalizer="min")
+        assert results["mAP@4"] == pytest.approx(100 * expected.mAP)
+        assert "mAP" not in results
+
     def test_features_are_saved_when_asked_for(self, make_batches, sets, tmp_path):
         evaluate(make_batches(), output_dir=tmp_path)
         assert torch.equal(FeatureSet.load(tmp_path / "main_gallery").features, sets[1].features)
@@ -110,6 +132,47 @@ class TestResult:
         evaluator = VehicleEvaluator(get_vreid_cfg(), NUM_QUERY)
         first = inference_on_dataset(PassThrough(), make_batches(), evaluator)
         assert inference_on_dataset(PassThrough(), make_batches(), evaluator) == first
+
+
+class TestSubmission:
+    """AI City's test sets: no labels, a file instead of metrics."""
+
+    @pytest.fixture
+    def cfg(self, tmp_path):
+        cfg = get_vreid_cfg()
+        cfg.merge_from_list(["TEST.PROTOCOL", "AICitySubmission", "OUTPUT_DIR", str(tmp_path / "run")])
+        return cfg
+
+    def unlabelled(self, batches):
+        for batch in batches:
+            yield batch | {"targets": torch.full_like(batch["targets"], -1)}
+
+    def test_file(self, make_batches, sets, cfg, tmp_path, caplog):
+        with caplog.at_level(logging.INFO):
+            results, evaluator = evaluate(self.unlabelled(make_batches()), cfg=cfg)
+        assert results == evaluator.rankings == {}
+        query, gallery = sets
+        ranking = FeatureRows(query.features, gallery.features).rows(0, 12).argsort(dim=1, stable=True)
+        written = (tmp_path / "run" / "track2.txt").read_text().splitlines()
+        assert [[int(number) - 1 for number in line.split(" ")] for line in written] == ranking.tolist()
+        assert "nothing is measured" in caplog.text
+        assert "track2.txt" in caplog.text
+
+    def test_of_a_re_ranking(self, make_batches, sets, cfg, tmp_path):
+        cfg.RERANK.PIPELINE = ["pull_tracklets"]
+        evaluate(self.unlabelled(make_batches()), cfg=cfg)
+        query, gallery = sets
+        order = pull_tracklets(FeatureRows(query.features, gallery.features).rows(0, 12).argsort(dim=1), gallery.track_ids)
+        first = (tmp_path / "run" / "track2.txt").read_text().splitlines()[0]
+        assert [int(number) - 1 for number in first.split()] == [i for i in order[0].tolist() if i >= 0]
+
+    def test_one_file_for_each_feature(self, make_batches, cfg, tmp_path):
+        evaluate(self.unlabelled(make_batches()), PassThrough(a=lambda f: f, b=lambda f: f), cfg=cfg)
+        assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["track2_a.txt", "track2_b.txt"]
+
+    def test_metrics_of_such_a_set_are_refused(self, make_batches):
+        with pytest.raises(InputError, match="12 of 12 queries have no identity"):
+            evaluate(self.unlabelled(make_batches()))
 
 
 class TestReranking:
@@ -179,7 +242,7 @@ class TestReranking:
     def test_every_protocol(self, make_batches):
         cfg = get_vreid_cfg()
         cfg.merge_from_list(["RERANK.PIPELINE", ["diffusion", "pull_tracklets"], "TEST.ROC.ENABLED", True])
-        for protocol in PROTOCOL_REGISTRY.names:
+        for protocol in (name for name in PROTOCOL_REGISTRY.names if PROTOCOL_REGISTRY.get(name).needs_labels):
             cfg.TEST.PROTOCOL = protocol
             assert 0 < evaluate(make_batches(), cfg=cfg)[0]["mAP"] <= 100
 

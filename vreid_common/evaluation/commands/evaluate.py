@@ -7,7 +7,7 @@ import argparse
 from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.inputs import Inputs, add_input_arguments, read_inputs, read_protocol
 from vreid_common.evaluation.commands.outputs import check_folder, print_table, result_record, write_json
-from vreid_common.evaluation.protocols import Protocol, ProtocolResult
+from vreid_common.evaluation.protocols import Protocol, ProtocolResult, apply_protocol
 from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import DistanceRows
 
@@ -29,19 +29,19 @@ def run_evaluate(args: argparse.Namespace) -> int:
     check_folder(args.json)
     inputs, protocol = read_inputs(args), read_protocol(args)
     pipeline = Pipeline(metric=args.metric)
-    found = evaluate(inputs, pipeline(inputs.query, inputs.gallery).distance, protocol)
+    found = evaluate(inputs, pipeline, protocol)
     print_table({"features": (pipeline, found)}, protocol)
     if args.json:
         write_json(args.json, args, inputs, protocol, [result_record("features", pipeline, found)])
     return 0
 
 
-def evaluate(inputs: Inputs, distance: DistanceRows, protocol: Protocol) -> ProtocolResult:
-    """The metrics of a distance between the images.
+def evaluate(inputs: Inputs, pipeline: Pipeline, protocol: Protocol, distance: DistanceRows | None = None) -> ProtocolResult:
+    """The metrics of a re-ranking of the images, whose ``distance`` may be there already.
 
     Raises:
         InputError: there are no labels, or they do not give what the protocol needs.
     """
     if not inputs.labelled:
         raise InputError("The images have no identities to evaluate with: give --labels FILE.csv, or a .npz with pids.")
-    return protocol(inputs.query, inputs.gallery, distance)
+    return apply_protocol(protocol, pipeline, inputs.query, inputs.gallery, inputs.further, distance)

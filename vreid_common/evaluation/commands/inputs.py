@@ -38,12 +38,16 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     rules = parser.add_argument_group("evaluation")
     rules.add_argument(
         "--protocol",
-        choices=PROTOCOL_REGISTRY.names,
+        choices=[name for name in PROTOCOL_REGISTRY.names if PROTOCOL_REGISTRY.get(name).needs_labels],
         default="SameCameraExcluded",
         help="which gallery images count (default: %(default)s)",
     )
     rules.add_argument("--max-rank", type=positive, default=50, metavar="N", help="length of the CMC (default: %(default)s)")
     rules.add_argument("--top-k", type=positive, metavar="K", help="mAP of the first K ranks only (AI City: 100)")
+    rules.add_argument(
+        "--draws", type=positive, default=10, metavar="N", help="draws of protocols that draw at random (default: %(default)s)"
+    )
+    rules.add_argument("--draw-seed", type=int, default=0, metavar="SEED", help="of those draws (default: %(default)s)")
     rules.add_argument(
         "--normalizer",
         choices=("all", "min", "hits"),
@@ -105,7 +109,11 @@ def read_inputs(args: argparse.Namespace) -> Inputs:
 
 def read_protocol(args: argparse.Namespace) -> Protocol:
     """The protocol that the arguments name."""
-    return PROTOCOL_REGISTRY.get(args.protocol)(args.max_rank, top_k=args.top_k, normalizer=args.normalizer)
+    if args.draw_seed < 0:
+        raise InputError(f"--draw-seed is {args.draw_seed}: use 0 or more.")
+    return PROTOCOL_REGISTRY.get(args.protocol)(
+        args.max_rank, top_k=args.top_k, normalizer=args.normalizer, num_draws=args.draws, seed=args.draw_seed
+    )
 
 
 def _device(name: str) -> torch.device:

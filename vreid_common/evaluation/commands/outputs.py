@@ -53,6 +53,7 @@ def print_table(results: Mapping[str, Result], protocol: Protocol) -> None:
 def result_record(name: str, pipeline: Pipeline, found: ProtocolResult) -> dict[str, Any]:
     """A result as JSON has it, with fractions."""
     ranking = found.ranking
+    assert ranking is not None  # the commands take no protocol without labels
     return {
         "name": name,
         "re-ranking": pipeline.record,
@@ -61,6 +62,7 @@ def result_record(name: str, pipeline: Pipeline, found: ProtocolResult) -> dict[
         "num_queries": ranking.num_queries,
         "num_valid_queries": ranking.num_valid_queries,
         "num_gallery": found.num_gallery,
+        "num_draws": found.num_draws,
     }
 
 
@@ -80,6 +82,7 @@ def write_json(
             "max_rank": protocol.max_rank,
             "top_k": protocol.top_k,
             "normalizer": protocol.normalizer,
+            "draw_seed": protocol.seed,
         },
         **extra,
         "results": list(results),

@@ -23,6 +23,8 @@ from vreid_common.evaluation.commands.outputs import (
 from vreid_common.evaluation.commands.settings import by_step, read_settings
 from vreid_common.evaluation.commands.validate import run_validation
 from vreid_common.evaluation.protocols import Protocol
+from vreid_common.evaluation.rank_list import rank_list
+from vreid_common.evaluation.submission import SUBMISSION_RANKS, write_aicity_submission
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
 
 __all__ = ["add_rerank_arguments", "run_rerank"]
@@ -64,6 +66,11 @@ def add_rerank_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--distance", metavar="FILE.npy", help="write the re-ranked distance, queries x gallery, float32")
     output.add_argument("--ranking", metavar="FILE.npy", help="write the indices of each query's first gallery images")
     output.add_argument(
+        "--submission",
+        metavar="track2.txt",
+        help="write the first 100 gallery images of each query, as AI City's server takes them",
+    )
+    output.add_argument(
         "--ranking-size", type=positive, default=100, metavar="K", help="how many of them (default: %(default)s)"
     )
 
@@ -75,14 +82,16 @@ def run_rerank(args: argparse.Namespace) -> int:
         InputError: a file, a step or a parameter is not as it must be.
     """
     _check_together(args)
-    for path in (args.json, args.distance, args.ranking):
+    for path in (args.json, args.distance, args.ranking, args.submission):
         check_folder(path)
     if args.validate:
         return run_validation(args, _split(args.steps), read_inputs(args), read_protocol(args))
     pipelines = _read_pipelines(args)
     inputs, protocol = read_inputs(args), read_protocol(args)
-    if not inputs.labelled and not (args.distance or args.ranking):
-        raise InputError("The images have no identities to evaluate with: give --labels, or ask for --distance or --ranking.")
+    if not inputs.labelled and not _outputs(args):
+        raise InputError(
+            "The images have no identities to evaluate with: give --labels, or ask for --distance, --ranking or --submission."
+        )
     results = {name: _apply(args, pipeline, inputs, protocol) for name, pipeline in pipelines.items()}
     evaluated = {name: result for name, result in results.items() if result is not None}
     if evaluated:
@@ -98,12 +107,17 @@ def run_rerank(args: argparse.Namespace) -> int:
 def _check_together(args: argparse.Namespace) -> None:
     if args.pipelines and (args.set or args.validate):
         raise InputError("--set and --validate go with --steps: --pipelines has the parameters in its file.")
-    if args.pipelines and (args.distance or args.ranking):
-        raise InputError("--distance and --ranking are those of one pipeline: give its --steps instead of --pipelines.")
-    if args.validate and (args.distance or args.ranking):
-        raise InputError("--validate only chooses parameters: write --distance or --ranking with the chosen ones.")
+    if args.pipelines and _outputs(args):
+        raise InputError(f"{_outputs(args)[0]} is that of one pipeline: give its --steps instead of --pipelines.")
+    if args.validate and _outputs(args):
+        raise InputError(f"--validate only chooses parameters: write {_outputs(args)[0]} with the chosen ones.")
     if args.grid and not args.validate:
         raise InputError("--grid goes with --validate.")
+
+
+def _outputs(args: argparse.Namespace) -> list[str]:
+    """The options that ask for files of one re-ranking."""
+    return [f"--{name}" for name in ("distance", "ranking", "submission") if getattr(args, name)]
 
 
 def _split(steps: str) -> list[str]:
@@ -139,11 +153,14 @@ def _read_pipeline_file(path: Path) -> dict[str, list[Any]]:
 
 
 def _apply(args: argparse.Namespace, pipeline: Pipeline, inputs: Inputs, protocol: Protocol) -> Result | None:
-    """Evaluates a pipeline where there are labels, and writes its distance and ranking where it is the one of --steps."""
-    distance = pipeline(inputs.query, inputs.gallery, inputs.further).distance
-    if args.steps and pipeline.steps:
+    """Evaluates a pipeline where there are labels, and writes what is asked for where it is the one of --steps."""
+    distance = None
+    if args.steps and pipeline.steps and _outputs(args):
+        distance = pipeline(inputs.query, inputs.gallery, inputs.further).distance
         if args.distance:
             write_distance(args.distance, distance)
         if args.ranking:
             write_ranking(args.ranking, distance, args.ranking_size)
-    return (pipeline, evaluate(inputs, distance, protocol)) if inputs.labelled else None
+        if args.submission:
+            write_aicity_submission(rank_list(distance, SUBMISSION_RANKS), args.submission)
+    return (pipeline, evaluate(inputs, pipeline, protocol, distance)) if inputs.labelled else None

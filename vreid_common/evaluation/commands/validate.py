@@ -38,7 +38,7 @@ def run_validation(args: argparse.Namespace, steps: list[str], inputs: Inputs, p
     pipelines = _grid(args, steps)
     results: dict[str, Result] = {}
     for name, pipeline in tqdm(pipelines.items(), desc="validation", unit="setting", leave=False):
-        results[name] = pipeline, evaluate(inputs, pipeline(inputs.query, inputs.gallery, inputs.further).distance, protocol)
+        results[name] = pipeline, evaluate(inputs, pipeline, protocol)
     mean = next(iter(results[_PLAIN][1].metrics))
     ordered = dict(sorted(results.items(), key=lambda item: -item[1][1].metrics[mean]))
     best = next(iter(ordered))

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from vreid_common.evaluation import evaluate_ranking
+from vreid_common.evaluation import OneGalleryImage, apply_protocol, evaluate_ranking
+from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import FeatureRows
 
 OPTIONS = {"same_camera": "exclude", "max_rank": 50}
@@ -133,3 +134,27 @@ class TestRefusals:
 
     def test_an_unknown_protocol(self, vreid, files):
         assert "invalid choice: 'Nothing'" in vreid("evaluate", *files, "--protocol", "Nothing", status=2)
+
+
+def test_draws(vreid, files, sets, tmp_path):
+    options = ["--protocol", "OneGalleryImage", "--draws", "4", "--draw-seed", "7"]
+    printed = vreid("evaluate", *files, *options, "--json", tmp_path / "out.json")
+    found = apply_protocol(OneGalleryImage(num_draws=4, seed=7), Pipeline(), *sets)
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["results"][0]["metrics"] == pytest.approx(found.metrics)
+    assert record["results"][0]["num_draws"] == 4
+    assert record["protocol"]["draw_seed"] == 7
+    assert "Means of 4 draws (seed 7)" in printed
+    assert "Rank-1 (std)" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--protocol", "OneQueryImage", "--draw-seed", "-1"], "--draw-seed is -1: use 0 or more."),
+        (["--protocol", "OneQueryImage", "--draws", "0"], "must be at least 1, got 0"),
+        (["--protocol", "AICitySubmission"], "invalid choice: 'AICitySubmission'"),
+    ],
+)
+def test_protocols_refused(vreid, files, arguments, message):
+    assert message in vreid("evaluate", *files, *arguments, status=2)

@@ -72,6 +72,12 @@ def test_without_labels_only_files_are_written(vreid, unlabelled, sets, tmp_path
     assert not list(tmp_path.glob(".*"))
 
 
+def test_submission(vreid, unlabelled, sets, tmp_path):
+    vreid("rerank", *unlabelled, "--steps", STEPS, *SET, "--submission", tmp_path / "track2.txt")
+    written = np.loadtxt(tmp_path / "track2.txt", np.int64)
+    np.testing.assert_array_equal(written - 1, rank_list(re_ranked(sets, SPECS), 100))
+
+
 def test_a_ranking_of_a_small_gallery_is_all_of_it(vreid, files, tmp_path):
     vreid("rerank", *files, "--steps", "pull_tracklets", "--ranking", tmp_path / "r.npy", "--ranking-size", "1000")
     assert np.load(tmp_path / "r.npy").shape == (12, 120)
@@ -120,7 +126,7 @@ class TestRefusals:
             (["--steps", "fuse_distances"], "fuse_distances needs the features orientation or camera"),
             (["--steps", "k_reciprocal", "--grid", "k_reciprocal.k1=3"], "--grid goes with --validate."),
             (["--pipelines", "p.yml", "--set", "k_reciprocal.k1=3"], "--set and --validate go with --steps"),
-            (["--pipelines", "p.yml", "--distance", "d.npy"], "--distance and --ranking are those of one pipeline"),
+            (["--pipelines", "p.yml", "--distance", "d.npy"], "--distance is that of one pipeline"),
             (["--pipelines", "no.yml"], "no.yml cannot be read"),
             ([], "one of the arguments --steps --pipelines is required"),
         ],
@@ -148,7 +154,7 @@ class TestRefusals:
 
     def test_nothing_to_do(self, vreid, unlabelled):
         printed = vreid("rerank", *unlabelled, "--steps", "k_reciprocal", status=2)
-        assert "give --labels, or ask for --distance or --ranking." in printed
+        assert "give --labels, or ask for --distance, --ranking or --submission." in printed
 
     def test_further_features_of_other_images(self, vreid, files, tmp_path):
         np.save(tmp_path / "c.npy", np.ones((12, 3), np.float32))

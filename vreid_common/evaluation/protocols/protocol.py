@@ -1,8 +1,6 @@
-"""Evaluation protocols: what stands in the gallery, which of its images count for a query, and what is averaged.
+"""What an evaluation protocol is, and the measuring that all have in common.
 
-A project adds a protocol by registering a subclass with ``PROTOCOL_REGISTRY``; ``cfg.TEST.PROTOCOL`` names it.
-
-Shape shorthand: Q queries, G gallery images, T gallery tracks.
+Shape shorthand: Q queries, G gallery images, K ranks.
 """
 
 from __future__ import annotations
@@ -16,13 +14,12 @@ import numpy as np
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.metrics import Normalizer, RankingMetrics, evaluate_rules
+from vreid_common.evaluation.protocols.draw import Draw
 from vreid_common.evaluation.roc import rule_tpr_at_fpr
-from vreid_common.evaluation.rules import MatchRule, all_of, any_image, other_camera, other_view, same_view
-from vreid_common.evaluation.tracks import TrackRows, group_tracks
-from vreid_common.registry import PROTOCOL_REGISTRY
+from vreid_common.evaluation.rules import MatchRule, all_of, other_view, same_view
 from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
 
-__all__ = ["ImageToTrack", "Labels", "Protocol", "ProtocolResult", "SameCameraExcluded", "SameCameraKept"]
+__all__ = ["Labels", "Protocol", "ProtocolResult"]
 
 RANKS = (1, 5, 10)
 """The ranks of the CMC that tables show."""
@@ -46,14 +43,18 @@ class ProtocolResult:
     """What a protocol found.
 
     Attributes:
-        metrics: name → fraction in [0, 1], in the order in which tables show them.
-        ranking: the whole ranking metrics, with the CMC to ``max_rank``.
+        metrics: name → fraction in [0, 1], in the order in which tables show them; empty without labels.
+        ranking: the whole ranking metrics, with the CMC to ``max_rank``; None without labels.
         num_gallery: how many gallery entries (images or tracks) each query was ranked against.
+        num_draws: how many random draws the metrics are means of; 1 where nothing is drawn.
+        submission: (Q, K) indices of each query's first gallery images, of a protocol that is there to hand them in.
     """
 
     metrics: dict[str, float]
-    ranking: RankingMetrics
+    ranking: RankingMetrics | None
     num_gallery: int
+    num_draws: int = 1
+    submission: np.ndarray | None = None
 
 
 class Protocol(ABC):
@@ -65,12 +66,16 @@ class Protocol(ABC):
         fprs: false positive rates at which to give the true positive rate.
         top_k: mean average precision of the first ``top_k`` ranks only, named ``mAP@<top_k>``; None takes the whole ranking.
         normalizer: what the average precision of so many ranks is divided by, as in ``evaluate_ranking``.
+        num_draws: how many times a protocol that draws its queries or its gallery at random does so.
+        seed: of those draws.
     """
 
     title: ClassVar[str]
     """A few words for the head of a table."""
     description: ClassVar[str]
     """One sentence that says which gallery images count."""
+    needs_labels: ClassVar[bool] = True
+    """Whether identities have to be known."""
 
     def __init__(
         self,
@@ -80,12 +85,21 @@ class Protocol(ABC):
         *,
         top_k: int | None = None,
         normalizer: Normalizer = "all",
+        num_draws: int = 10,
+        seed: int = 0,
     ) -> None:
         self.max_rank = max_rank
         self.views = views
         self.fprs = tuple(fprs)
         self.top_k = top_k
         self.normalizer = normalizer
+        self.num_draws = num_draws
+        self.seed = seed
+
+    @property
+    def record(self) -> dict[str, int | str]:
+        """The options without which a number of this protocol cannot be read, for JSON."""
+        return {} if self.top_k is None else {"top_k": self.top_k, "normalizer": self.normalizer}
 
     @abstractmethod
     def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
@@ -95,22 +109,43 @@ class Protocol(ABC):
             InputError: the labels do not give what the protocol needs, or no query has a match.
         """
 
+    def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Draw]:
+        """The random draws, each evaluated on its own and averaged; none where query and gallery are taken as they are.
+
+        Raises:
+            InputError: the labels do not give what the protocol needs.
+        """
+        return ()
+
     def summary(self, found: ProtocolResult, metric: str, reranking: str) -> str:
         """What every number has to be read with: the protocol, the metric, the re-ranking and what was left out."""
-        ranking = found.ranking
-        left_out = ranking.num_queries - ranking.num_valid_queries
-        return (
-            f"Protocol: {self.title} ({self.description}). Metric {metric}, {reranking}. "
-            f"{ranking.num_queries:,} queries, {left_out:,} of them left out for want of a match; "
-            f"gallery of {found.num_gallery:,}."
-        )
+        sentences = [f"Protocol: {self.title} ({self.description}).", f"Metric {metric}, {reranking}."]
+        if found.num_draws > 1:
+            sentences.append(f"Means of {found.num_draws} draws (seed {self.seed}) with their standard deviations.")
+        if self.top_k is not None and found.metrics:
+            divisor = {"all": "all matches", "min": f"min(matches, {self.top_k})", "hits": "the matches found"}[self.normalizer]
+            sentences.append(f"Average precision over the first {self.top_k} ranks, divided by {divisor}.")
+        if found.ranking is not None:
+            queries = found.ranking.num_queries
+            left_out = queries - found.ranking.num_valid_queries
+            sentences.append(f"{queries:,} queries, {left_out:,} of them left out for want of a match;")
+        return " ".join([*sentences, f"gallery of {found.num_gallery:,}."])
 
     def measure(self, query: Labels, gallery: Labels, distance: DistanceRows, match: MatchRule) -> ProtocolResult:
         """The metrics when ``match`` says which gallery entries of the query's identity count.
 
         ``mAP (same view)`` counts only matches in the query's view and ``mAP (cross view)`` only those in another one: the
         other matches are junk, while images of other identities stay, whatever their view (EALN, Table II).
+
+        Raises:
+            InputError: a query's identity is not known, or no query has a match.
         """
+        unknown = np.count_nonzero(query.pids == UNKNOWN)
+        if unknown:
+            raise InputError(
+                f"{unknown} of {len(query.pids)} queries have no identity to evaluate with: for a test set without labels use "
+                "TEST.PROTOCOL AICitySubmission, which writes the ranking."
+            )
         rules = {"": match}
         if self.views and (query.view_ids != UNKNOWN).any() and (gallery.view_ids != UNKNOWN).any():
             rules["same view"] = all_of(match, same_view(query.view_ids, gallery.view_ids))
@@ -131,43 +166,3 @@ class Protocol(ABC):
             tprs = rule_tpr_at_fpr(distance, query.pids, gallery.pids, match, self.fprs)
             metrics |= {f"TPR@FPR={fpr:.0e}": tpr for fpr, tpr in zip(self.fprs, tprs, strict=True)}
         return ProtocolResult(metrics, ranking, distance.shape[1])
-
-
-@PROTOCOL_REGISTRY.register()
-class SameCameraExcluded(Protocol):
-    """The protocol of Market-1501 and of VeRi-776, image to image."""
-
-    title = "image to image, same camera excluded"
-    description = "gallery images of the query's own identity and camera are left out of its ranking"
-
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
-        asked, stored = Labels.of(query), Labels.of(gallery)
-        return self.measure(asked, stored, distance, other_camera(asked.camids, stored.camids))
-
-
-@PROTOCOL_REGISTRY.register()
-class SameCameraKept(Protocol):
-    """For data sets without cameras, and for those whose protocol counts every image."""
-
-    title = "image to image, same camera kept"
-    description = "every gallery image of the query's identity is a match, from its own camera too"
-
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
-        return self.measure(Labels.of(query), Labels.of(gallery), distance, any_image)
-
-
-@PROTOCOL_REGISTRY.register()
-class ImageToTrack(Protocol):
-    """VeRi-776's second protocol: a query image is ranked against gallery tracks, each as far as its nearest image."""
-
-    title = "image to track, same camera excluded"
-    description = (
-        "the gallery is ranked by track, a track as near as its nearest image; tracks of the query's own identity and camera "
-        "are left out of its ranking"
-    )
-
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
-        tracks = group_tracks(gallery)
-        asked, stored = Labels.of(query), Labels(tracks.pids, tracks.camids, tracks.view_ids)
-        rows = TrackRows(distance, tracks.of_image, len(tracks.pids))
-        return self.measure(asked, stored, rows, other_camera(asked.camids, stored.camids))

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation import ImageToTrack, SameCameraExcluded, SameCameraKept, tpr_at_fpr
+from vreid_common.evaluation import ImageToTrack, SameCameraExcluded, SameCameraKept, SameImageExcluded, tpr_at_fpr
 from vreid_common.evaluation.tracks import TrackRows
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import DenseRows, FeatureRows, FeatureSet
 
 
-def images(pids, camids=None, tracks=None, views=None) -> FeatureSet:
-    return FeatureSet.create(torch.zeros(len(pids), 1), pids, camids, tracks, views)
+def images(pids, camids=None, tracks=None, views=None, paths=None) -> FeatureSet:
+    return FeatureSet.create(torch.zeros(len(pids), 1), pids, camids, tracks, views, paths)
 
 
 def rows(*values) -> DenseRows:
@@ -35,7 +35,7 @@ def plain_map(plain, distance, query, gallery, same_camera="exclude", keep=None)
 
 
 def test_they_are_registered():
-    for protocol in (SameCameraExcluded, SameCameraKept, ImageToTrack):
+    for protocol in (SameCameraExcluded, SameCameraKept, SameImageExcluded, ImageToTrack):
         assert PROTOCOL_REGISTRY.get(protocol.__name__) is protocol
         assert protocol.title
         assert protocol.description
@@ -87,6 +87,61 @@ class TestImageToImage:
     def test_no_match_at_all(self):
         with pytest.raises(InputError, match=r"None of the 1 queries has a match .*TEST\.PROTOCOL"):
             SameCameraExcluded()(images([0], [1]), images([0], [1]), rows([0.5]))
+
+    def test_queries_without_identity(self):
+        """With -1 for all, every image would match every query."""
+        with pytest.raises(InputError, match=r"1 of 2 queries have no identity .* TEST\.PROTOCOL AICitySubmission"):
+            SameCameraKept()(images([0, -1]), images([0, -1]), rows([0.1, 0.2], [0.1, 0.2]))
+
+    def test_gallery_images_without_identity_are_distractors(self):
+        assert SameCameraKept()(images([0]), images([-1, 0]), rows([0.1, 0.2])).metrics["mAP"] == 0.5
+
+    @pytest.mark.parametrize("normalizer", ["all", "min", "hits"])
+    def test_the_first_ranks_only(self, sets, plain, normalizer):
+        query, gallery = sets
+        distance = FeatureRows(query.features, gallery.features)
+        protocol = SameCameraExcluded(top_k=5, normalizer=normalizer)
+        found = protocol(query, gallery, distance)
+        labels = query.pids.numpy(), gallery.pids.numpy(), query.camids.numpy(), gallery.camids.numpy()
+        ap = plain(distance.rows(0, len(query)).numpy(), *labels, "exclude", 5, normalizer)[0]
+        assert found.metrics["mAP@5"] == pytest.approx(np.nanmean(ap))
+        assert "mAP" not in found.metrics
+        said = {"all": "all matches", "min": "min(matches, 5)", "hits": "the matches found"}[normalizer]
+        assert f"over the first 5 ranks, divided by {said}." in protocol.summary(found, "cosine", "no re-ranking")
+
+
+class TestSameImageExcluded:
+    """PKU-VD: the queries are test images, and the lists of the gallery may name them."""
+
+    def test_the_query_is_not_in_its_own_gallery_but_in_that_of_others(self):
+        query = images([0, 0], paths=["a", "b"])
+        gallery = images([0, 0, 1, 0], paths=["a", "b", "c", "d"])
+        found = SameImageExcluded()(query, gallery, rows([0, 0.3, 0.2, 0.1], [0.1, 0, 0.2, 0.3]))
+        # d, c, b for the first query; a, c, d for the second.
+        assert found.metrics["mAP"] == pytest.approx((1 + 2 / 3) / 2)
+        assert found.metrics["Rank-1"] == 1
+
+    def test_against_a_plain_loop(self, sets, plain):
+        query, gallery = sets
+        pool = FeatureSet.create(
+            torch.cat([query.features, gallery.features]),
+            torch.cat([query.pids, gallery.pids]),
+            paths=query.paths + gallery.paths,
+        )
+        distance = FeatureRows(query.features, pool.features)
+        keep = np.array([[ours != theirs for theirs in pool.paths] for ours in query.paths])
+        expected = plain_map(plain, distance.rows(0, len(query)).numpy(), query, pool, "keep", keep)
+        assert SameImageExcluded()(query, pool, distance).metrics["mAP"] == pytest.approx(expected)
+
+    def test_where_the_lists_leave_the_query_out_nothing_is_junk(self, sets):
+        query, gallery = sets
+        distance = FeatureRows(query.features, gallery.features)
+        found = [protocol(views=False)(query, gallery, distance).metrics for protocol in (SameImageExcluded, SameCameraKept)]
+        assert found[0] == found[1]
+
+    def test_images_without_a_path(self):
+        with pytest.raises(InputError, match="the gallery image in row 1 has no path"):
+            SameImageExcluded()(images([0], paths=["a"]), images([0, 0], paths=["b", ""]), rows([0.1, 0.2]))
 
 
 class TestImageToTrack:

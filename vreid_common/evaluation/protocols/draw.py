@@ -1,0 +1,43 @@
+"""A random choice of query and gallery among the images of a test set.
+
+Shape shorthand: Q queries, G gallery images, N = Q + G images, the queries first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from vreid_common.structures import FeatureSet
+
+__all__ = ["Draw"]
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Which of the N images of a test set are queries, and which are the gallery.
+
+    Attributes:
+        query: rising indices, int64.
+        gallery: likewise.
+    """
+
+    query: np.ndarray
+    gallery: np.ndarray
+
+    def of(self, query: FeatureSet, gallery: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
+        """The drawn queries and gallery of a test set that has these. Its features are copied, not computed again."""
+        return _select(query, gallery, self.query), _select(query, gallery, self.gallery)
+
+
+def _select(query: FeatureSet, gallery: FeatureSet, indices: np.ndarray) -> FeatureSet:
+    """Images at rising ``indices`` of both sets, the queries first."""
+    split = int(np.searchsorted(indices, len(query)))
+    parts = query.select(indices[:split]), gallery.select(indices[split:] - len(query))
+    joined = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name in ("features", "pids", "camids", "track_ids", "view_ids")
+    }
+    return replace(parts[0], **joined, paths=parts[0].paths + parts[1].paths)

@@ -1,0 +1,54 @@
+"""Protocols that rank the gallery images as the data set gives them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vreid_common.errors import InputError
+from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
+from vreid_common.evaluation.rules import any_image, other_camera, other_image
+from vreid_common.registry import PROTOCOL_REGISTRY
+from vreid_common.structures import DistanceRows, FeatureSet
+
+__all__ = ["SameCameraExcluded", "SameCameraKept", "SameImageExcluded"]
+
+
+@PROTOCOL_REGISTRY.register()
+class SameCameraExcluded(Protocol):
+    """The protocol of Market-1501 and of VeRi-776, image to image."""
+
+    title = "image to image, same camera excluded"
+    description = "gallery images of the query's own identity and camera are left out of its ranking"
+
+    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
+        asked, stored = Labels.of(query), Labels.of(gallery)
+        return self.measure(asked, stored, distance, other_camera(asked.camids, stored.camids))
+
+
+@PROTOCOL_REGISTRY.register()
+class SameCameraKept(Protocol):
+    """For data sets without cameras, and for those whose protocol counts every image."""
+
+    title = "image to image, same camera kept"
+    description = "every gallery image of the query's identity is a match, from its own camera too"
+
+    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
+        return self.measure(Labels.of(query), Labels.of(gallery), distance, any_image)
+
+
+@PROTOCOL_REGISTRY.register()
+class SameImageExcluded(Protocol):
+    """PKU-VD's protocol: queries are some of the test images, and none is in its own gallery, even where the lists say so."""
+
+    title = "image to image, the query itself excluded"
+    description = "every gallery image of the query's identity is a match but for the query itself, which its file tells"
+
+    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
+        for side, images in (("query", query), ("gallery", gallery)):
+            if not all(images.paths):
+                row = images.paths.index("")
+                raise InputError(f"{self.title}: the {side} image in row {row} has no path that says which image it is.")
+        files = {path: place for place, path in enumerate(query.paths)}
+        asked = np.fromiter((files[path] for path in query.paths), np.int64, len(query))
+        stored = np.fromiter((files.get(path, -1) for path in gallery.paths), np.int64, len(gallery))
+        return self.measure(Labels.of(query), Labels.of(gallery), distance, other_image(asked, stored))

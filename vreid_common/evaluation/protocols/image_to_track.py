@@ -1,0 +1,28 @@
+"""VeRi-776's protocol in which the gallery is ranked by track."""
+
+from __future__ import annotations
+
+from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
+from vreid_common.evaluation.rules import other_camera
+from vreid_common.evaluation.tracks import TrackRows, group_tracks
+from vreid_common.registry import PROTOCOL_REGISTRY
+from vreid_common.structures import DistanceRows, FeatureSet
+
+__all__ = ["ImageToTrack"]
+
+
+@PROTOCOL_REGISTRY.register()
+class ImageToTrack(Protocol):
+    """VeRi-776's second protocol: a query image is ranked against gallery tracks, each as far as its nearest image."""
+
+    title = "image to track, same camera excluded"
+    description = (
+        "the gallery is ranked by track, a track as near as its nearest image; tracks of the query's own identity and camera "
+        "are left out of its ranking"
+    )
+
+    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
+        tracks = group_tracks(gallery)
+        asked, stored = Labels.of(query), Labels(tracks.pids, tracks.camids, tracks.view_ids)
+        rows = TrackRows(distance, tracks.of_image, len(tracks.pids))
+        return self.measure(asked, stored, rows, other_camera(asked.camids, stored.camids))
