@@ -2,10 +2,10 @@
 
 import argparse
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 from fastreid.data.datasets.bases import ImageDataset
 from tabulate import tabulate
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from vreid_common.config import CfgNode, get_vreid_cfg
 from vreid_common.data.build import build_dataset, dataset_class
-from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
+from vreid_common.data.datasets import DatasetError, FolderDataset, VehicleDataset, data_root
 from vreid_common.data.image import ImageReadError, read_image
 from vreid_common.errors import InputError
 from vreid_common.structures import UNKNOWN, VehicleImage
@@ -49,7 +49,9 @@ def run_check(args: argparse.Namespace) -> int:
     total = _print_faults("Layout", cls.missing(root, **kwargs) if issubclass(cls, VehicleDataset) else [], args.limit)
     if not total:
         try:
-            dataset = build_dataset(cfg, args.name, root)
+            # A set that can collects the faults of its lists, so that one of them does not hide the others.
+            tolerant = issubclass(cls, FolderDataset)
+            dataset = cls(root=root, tolerant=True) if tolerant else build_dataset(cfg, args.name, root)
         except DatasetError as error:
             total += _print_faults("Layout", [str(error)], args.limit)
         else:
@@ -73,6 +75,8 @@ def _configuration(args: argparse.Namespace) -> CfgNode:
 
 def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[str, Iterable[str]]]:
     splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
+    if isinstance(dataset, FolderDataset):
+        yield "Faulty rows", list(dataset.faults)
     yield "Missing images", _missing_images(splits)
     yield "Listed twice", _listed_twice(splits)
     yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""))
@@ -88,9 +92,13 @@ def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[s
 def _missing_images(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
     for split, items in splits.items():
         for item in items:
-            if not Path(item.path).is_file():
+            try:
+                found = os.stat(item.path)  # noqa: PTH116 - a Path an image costs more than its stat
+            except OSError:
+                found = None
+            if found is None or not stat.S_ISREG(found.st_mode):
                 yield f"{split}: there is no file {item.path}."
-            elif not Path(item.path).stat().st_size:
+            elif not found.st_size:
                 yield f"{split}: the file {item.path} is empty."
 
 
@@ -163,10 +171,15 @@ def _print_faults(kind: str, faults: Iterable[str], limit: int) -> int:
 
 
 def _table(dataset: ImageDataset) -> str:
+    splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
+    if isinstance(dataset, VehicleDataset):
+        test = dataset.query + dataset.gallery
+        splits |= {f"test, {name}": [test[place] for place in places] for name, places in dataset.subsets().items()}
     rows = []
-    for split, items in (("train", dataset.train), ("query", dataset.query), ("gallery", dataset.gallery)):
+    for split, items in splits.items():
         cameras = len({item.camid for item in items} - {UNKNOWN})
         tracks = len({item.track_id for item in items} - {UNKNOWN})
         views = sum(item.view_id != UNKNOWN for item in items)
-        rows.append([split, len({item.pid for item in items}), len(items), cameras, tracks, views])
+        vehicles = len({item.pid for item in items} - {UNKNOWN})
+        rows.append([split, vehicles, len(items), cameras, tracks, views])
     return tabulate(rows, headers=["split", "vehicles", "images", "cameras", "tracks", "images with a view"])

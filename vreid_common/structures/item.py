@@ -7,7 +7,7 @@ from typing import NamedTuple
 __all__ = ["DOMAINS", "UNKNOWN", "VIEWS", "VehicleImage"]
 
 UNKNOWN = -1
-"""Value of a track, view, camera or domain that the data set's labels do not give."""
+"""Value of a label that the data set does not give."""
 
 VIEWS = ("front", "rear", "side")
 """The view bins; ``view_id`` is an index into them."""
@@ -21,6 +21,15 @@ class VehicleImage(NamedTuple):
 
     Indices 0-2 are FastReID's, so its samplers and tables keep working. As in FastReID, ``pid`` and ``camid`` of training
     items are strings with the data set's name (``"VeRi_12"``), so that several sets never collide; elsewhere they are ints.
+
+    Attributes:
+        track_id: pass of the vehicle before one camera, numbered within the split.
+        view_id: index into ``VIEWS``.
+        domain: index into ``DOMAINS``.
+        color_id, type_id, model_id: the data set's own numbers of colour, body type, and make and model.
+        timestamp: time on the data set's own clock, in its frames or seconds.
+        orientation: heading of the vehicle in degrees, in the data set's own convention.
+        attributes: further labels as (name, number), under the names that the data set has for them.
     """
 
     path: str
@@ -29,3 +38,9 @@ class VehicleImage(NamedTuple):
     track_id: int = UNKNOWN
     view_id: int = UNKNOWN
     domain: int = UNKNOWN
+    color_id: int = UNKNOWN
+    type_id: int = UNKNOWN
+    model_id: int = UNKNOWN
+    timestamp: int = UNKNOWN
+    orientation: float = UNKNOWN
+    attributes: tuple[tuple[str, float], ...] = ()

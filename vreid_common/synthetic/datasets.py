@@ -72,6 +72,10 @@ class _RenderedVehicles(VehicleDataset):
             track_id=record.track_id,
             view_id=VIEWS.index(record.view),
             domain=int(self.scene_domain),
+            color_id=record.color_id,
+            type_id=record.type_id,
+            timestamp=record.timestamp,
+            orientation=record.orientation,
         )
 
 

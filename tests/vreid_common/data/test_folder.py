@@ -21,7 +21,7 @@ def test_images_below_the_folder_sorted_by_path(tmp_path):
     items = read_folder(tmp_path)
     names = ["a/10.png", "a/2.png", "a/deep/er/1.webp", "b.JPG"]
     assert [item.path for item in items] == [str(tmp_path / name) for name in names]
-    assert {item[1:] for item in items} == {(-1, -1, -1, -1, -1)}
+    assert {item[1:6] for item in items} == {(-1, -1, -1, -1, -1)}
 
 
 def test_names_of_veri_give_vehicle_and_camera(tmp_path):

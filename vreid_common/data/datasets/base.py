@@ -48,6 +48,10 @@ class VehicleDataset(ImageDataset):
         """Where the labels contradict each other or the images, one sentence a fault; ``vreid check-data`` prints them."""
         yield from ()
 
+    def subsets(self) -> dict[str, list[int]]:
+        """Parts of the test images that are evaluated for themselves: name → places in ``query + gallery``, queries first."""
+        return {}
+
     def combine_all(self) -> None:
         """Adds the query and gallery images to the training images, under ids of their own, as FastReID does."""
         combined = copy.copy(self.train)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from vreid_common.data import DatasetError, ItemDataset, build_dataset, build_transforms
 from vreid_common.data.datasets import CSVVehicles
-from vreid_common.structures import UNKNOWN
+from vreid_common.structures import UNKNOWN, VehicleImage
 
 HEADER = "path,vehicle_id,camera_id,split,track_id,view"
 
@@ -40,9 +40,9 @@ def refused(file: Path) -> str:
 class TestReading:
     def test_fields(self, write, tmp_path):
         data = read(write(f"{HEADER}\na.png,7,3,train,12,front\nb.png,9,4,query,,\nb.png,9,5,gallery,0,side\n"))
-        assert data.train == [(str(tmp_path / "a.png"), "CSVVehicles_7", "CSVVehicles_3", 12, 0, UNKNOWN)]
-        assert data.query == [(str(tmp_path / "b.png"), 9, 4, UNKNOWN, UNKNOWN, UNKNOWN)]
-        assert data.gallery == [(str(tmp_path / "b.png"), 9, 5, 0, 2, UNKNOWN)]
+        assert data.train == [VehicleImage(str(tmp_path / "a.png"), "CSVVehicles_7", "CSVVehicles_3", 12, 0)]
+        assert data.query == [VehicleImage(str(tmp_path / "b.png"), 9, 4)]
+        assert data.gallery == [VehicleImage(str(tmp_path / "b.png"), 9, 5, 0, 2)]
 
     def test_byte_order_mark_crlf_quotes_blank_lines_and_further_columns(self, write, tmp_path):
         text = 'note,path,vehicle_id,camera_id,split\n\nx,"c, d.png",1,1,train\n,,,,\n\n"two\nlines",a.png, 2 ,1,train\n'
