@@ -17,6 +17,22 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     # Channels-last convolutions: "auto" is on for CUDA, off for CPU; or "on" / "off".
     cfg.MODEL.CHANNELS_LAST = "auto"
 
+    # Synthetic images among real ones: "real" leaves them out, "full" takes all, "balanced" takes whole synthetic identities,
+    # drawn at random, until there are as many synthetic images as real ones.
+    cfg.DATASETS.MIX = "full"
+    # Seed of the identities that "balanced" draws, apart from SEED: runs with other seeds train on the same images.
+    cfg.DATASETS.MIX_SEED = 0
+    # Sets of DATASETS.NAMES that are synthetic although their reader does not know it, e.g. a CSV file of rendered images.
+    cfg.DATASETS.SYNTHETIC = ()
+    # Validation split: so many identities of each set in DATASETS.TESTS are held out of its training images and evaluated in
+    # place of its test images (DEx: 100, Cybercore: 80); 0 holds none out. The set has to be in DATASETS.NAMES too.
+    cfg.DATASETS.VALIDATION = CfgNode()
+    cfg.DATASETS.VALIDATION.NUM_IDS = 0
+    # Seed of which identities, and which of their images are queries.
+    cfg.DATASETS.VALIDATION.SEED = 0
+    # Share of synthetic identities in every batch of DomainIdentitySampler.
+    cfg.DATALOADER.SYNTHETIC_SHARE = 0.5
+
     # CSV data set ("CSVVehicles"): a file with path, vehicle_id, camera_id, split (train / query / gallery)
     # and optionally track_id and view; paths are relative to the file.
     cfg.DATASETS.CSV = CfgNode()

@@ -12,9 +12,11 @@ from fastreid.utils import comm
 from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.datasets import DatasetError, data_root
 from vreid_common.data.loader import TestLoader, TrainLoader
+from vreid_common.data.mixing import join_sets, mix_domains
 from vreid_common.data.samplers import build_sampler
 from vreid_common.data.seeding import local_seed
 from vreid_common.data.transforms import build_transforms, decode_size
+from vreid_common.data.validation import hold_out
 from vreid_common.errors import InputError
 from vreid_common.structures import VehicleImage
 
@@ -44,7 +46,8 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
     """A registered data set, FastReID's own too, with ``VehicleImage`` items.
 
     Args:
-        cfg: configuration; ``cfg.DATASETS.COMBINEALL`` adds the test images to the training images.
+        cfg: configuration; ``cfg.DATASETS.COMBINEALL`` adds the test images to the training images, and with
+            ``cfg.DATASETS.VALIDATION`` a set of ``cfg.DATASETS.TESTS`` has held-out training identities as its test images.
         name: registered name.
         root: data root; ``FASTREID_DATASETS`` if not given.
 
@@ -65,30 +68,41 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
             raise DatasetError(
                 f"Cannot read the data set {name}: {error}; set FASTREID_DATASETS (now {root}) to the folder that holds it."
             ) from error
+    if cls.__module__.startswith("fastreid."):
+        # They list folders in the order of the file system, which differs from machine to machine.
+        splits = {split: sorted(items, key=lambda item: item.path) for split, items in splits.items()}
+    if cfg.DATASETS.VALIDATION.NUM_IDS and name in cfg.DATASETS.TESTS:
+        splits = _validation_split(cfg, name, splits["train"])
     for split, items in splits.items():
-        if cls.__module__.startswith("fastreid."):
-            # They list folders in the order of the file system, which differs from machine to machine.
-            items.sort(key=lambda item: item.path)
         setattr(dataset, f"_{split}", items)
     return dataset
 
 
 def build_train_dataset(cfg: CfgNode) -> ItemDataset:
-    """The training images of all ``cfg.DATASETS.NAMES``, with training transforms.
+    """The training images of all ``cfg.DATASETS.NAMES``, mixed as ``cfg.DATASETS.MIX`` says, with training transforms.
 
     Raises:
         DatasetError: one of them cannot be read or has no training images.
+        InputError: they cannot be mixed so.
     """
-    items: list[VehicleImage] = []
+    sets: list[tuple[str, list[VehicleImage]]] = []
     for name in cfg.DATASETS.NAMES:
         dataset = build_dataset(cfg, name)
         if not dataset.train:
             raise DatasetError(f"The data set {name} of DATASETS.NAMES has no training images.")
         if comm.is_main_process():
             dataset.show_train()
-        items.extend(dataset.train)
-    if not items:
+        sets.append((name, dataset.train))
+    if not sets:
         raise DatasetError("DATASETS.NAMES is empty: name a data set to train on.")
+    if len({name for name, _ in sets}) < len(sets):
+        raise DatasetError(f"DATASETS.NAMES is {list(cfg.DATASETS.NAMES)}: name each set once.")
+    for name in cfg.DATASETS.SYNTHETIC:
+        dataset_class(name)
+    joined = join_sets(sets, cfg.DATASETS.SYNTHETIC)
+    items = mix_domains(joined, cfg.DATASETS.MIX, cfg.DATASETS.MIX_SEED)
+    if len(items) < len(joined):
+        _logger.info("DATASETS.MIX %s: %d of %d training images.", cfg.DATASETS.MIX, len(items), len(joined))
     return ItemDataset(items, build_transforms(cfg, is_train=True), relabel=True, decode_size=decode_size(cfg, is_train=True))
 
 
@@ -123,6 +137,22 @@ def build_test_loader(cfg: CfgNode, dataset_name: str) -> tuple[TestLoader, int]
     dataset = ItemDataset(items, transforms, relabel=False, decode_size=decode_size(cfg, is_train=False))
     batch_size = max(1, cfg.TEST.IMS_PER_BATCH // comm.get_world_size())
     return TestLoader(dataset, batch_size, num_workers=cfg.TEST.NUM_WORKERS, **_process(cfg)), len(data.query)
+
+
+def _validation_split(cfg: CfgNode, name: str, train: list[VehicleImage]) -> dict[str, list[VehicleImage]]:
+    validation = cfg.DATASETS.VALIDATION
+    if validation.NUM_IDS < 0 or validation.SEED < 0:
+        raise InputError(f"DATASETS.VALIDATION has NUM_IDS {validation.NUM_IDS} and SEED {validation.SEED}: use 0 or more.")
+    if name not in cfg.DATASETS.NAMES:
+        # Another reader of the same images may be named, which would train the identities that this one holds out.
+        raise DatasetError(
+            f"DATASETS.VALIDATION holds identities out of the training images of {name}, so DATASETS.NAMES has to name it too."
+        )
+    split = hold_out(train, validation.NUM_IDS, validation.SEED)
+    _logger.info(
+        "%s: a validation split of %d training identities takes the place of the test images.", name, validation.NUM_IDS
+    )
+    return split._asdict()
 
 
 def _lifted(item: tuple) -> VehicleImage:

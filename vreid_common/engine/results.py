@@ -32,6 +32,7 @@ def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **ext
             # The steps, or False: a study's table then says "no re-ranking".
             "re-ranking": ", ".join(map(str, pipeline_from_config(cfg).steps)) or False,
             **protocol_from_config(cfg).record,
+            **_validation(cfg),
         },
         "checkpoint": str(checkpoint),
         "seed": cfg.SEED,
@@ -39,6 +40,12 @@ def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **ext
         **extra,
     }
     _write(Path(cfg.OUTPUT_DIR), json.dumps(content, indent=1) + "\n")
+
+
+def _validation(cfg: CfgNode) -> dict[str, int]:
+    """Which identities took the place of the test images, if any did."""
+    validation = cfg.DATASETS.VALIDATION
+    return {"validation identities": validation.NUM_IDS, "validation seed": validation.SEED} if validation.NUM_IDS else {}
 
 
 def copy_results(source: str, target: str) -> None:

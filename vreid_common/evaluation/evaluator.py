@@ -65,6 +65,7 @@ class VehicleEvaluator(DatasetEvaluator):
         self._num_query = num_query
         self._output_dir = None if output_dir is None else Path(output_dir)
         self._run_dir = Path(cfg.OUTPUT_DIR)
+        self._held_out: int = cfg.DATASETS.get("VALIDATION", {}).get("NUM_IDS", 0)
         self.reset()
 
     def reset(self) -> None:
@@ -115,7 +116,8 @@ class VehicleEvaluator(DatasetEvaluator):
             on_device = {key: _on(device, *pair) for key, pair in further.items()}
             found = apply_protocol(self.protocol, self.pipeline, *_on(device, query, gallery), on_device)
             if not rows:
-                logger.info(self.protocol.summary(found, self.metric, str(self.pipeline)))
+                split = f" Validation split of {self._held_out} training identities." if self._held_out else ""
+                logger.info(self.protocol.summary(found, self.metric, str(self.pipeline)) + split)
             if found.ranking is not None:
                 self.rankings[name] = found.ranking
             if found.submission is not None:

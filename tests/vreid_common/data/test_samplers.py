@@ -167,5 +167,5 @@ def test_sampler_that_is_refused():
 
 
 def test_unknown_sampler():
-    with pytest.raises(InputError, match="'Shuffle': use one of BalancedIdentitySampler, Imbalanced"):
+    with pytest.raises(InputError, match="'Shuffle': use one of BalancedIdentitySampler, DomainIdentitySampler, Imbalanced"):
         build_sampler(config("Shuffle", 8), items_of([[0] * 8]))

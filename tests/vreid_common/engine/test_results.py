@@ -24,14 +24,16 @@ def test_re_ranking_stands_in_the_protocol(options: list, said: object, tmp_path
     record = json.loads((tmp_path / "results.json").read_text())
     assert record["protocol"]["re-ranking"] == said
     assert record["seconds"] == 1
-    assert "top_k" not in record["protocol"]
+    assert record["protocol"].keys() == {"name", "distance", "flip", "re-ranking"}
     assert record["versions"].keys() >= {"torch", "python"}
 
 
 def test_what_a_number_depends_on_stands_in_the_protocol(tmp_path: Path):
     cfg = get_vreid_cfg()
     cfg.merge_from_list(["TEST.PROTOCOL", "OneQueryImage", "TEST.NUM_DRAWS", 3, "TEST.TOP_K", 100, "OUTPUT_DIR", str(tmp_path)])
+    cfg.DATASETS.VALIDATION.NUM_IDS = 80
     write_results(cfg, {"VehicleID": {"mAP@100": 50.0}}, Path("model_final.pth"))
     protocol = json.loads((tmp_path / "results.json").read_text())["protocol"]
     assert protocol["name"] == "OneQueryImage"
     assert (protocol["top_k"], protocol["normalizer"], protocol["draws"], protocol["draw seed"]) == (100, "all", 3, 0)
+    assert (protocol["validation identities"], protocol["validation seed"]) == (80, 0)

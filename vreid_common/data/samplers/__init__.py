@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastreid.config import CfgNode
 
 from vreid_common.data.samplers.base import TrainingSamplerBase
+from vreid_common.data.samplers.domain import DomainIdentitySampler
 from vreid_common.data.samplers.identity import BalancedIdentitySampler, NaiveIdentitySampler
 from vreid_common.data.samplers.shuffle import ImbalancedDatasetSampler, TrainingSampler
 from vreid_common.errors import InputError
@@ -13,6 +14,7 @@ from vreid_common.structures import VehicleImage
 
 __all__ = [
     "BalancedIdentitySampler",
+    "DomainIdentitySampler",
     "ImbalancedDatasetSampler",
     "NaiveIdentitySampler",
     "TrainingSampler",

@@ -13,7 +13,21 @@ from vreid_common.errors import InputError
 from vreid_common.registry import SAMPLER_REGISTRY
 from vreid_common.structures import VehicleImage
 
-__all__ = ["BalancedIdentitySampler", "NaiveIdentitySampler"]
+__all__ = ["BalancedIdentitySampler", "NaiveIdentitySampler", "identities_per_batch"]
+
+
+def identities_per_batch(cfg: CfgNode) -> int:
+    """P.
+
+    Raises:
+        InputError: the batch is not a multiple of K.
+    """
+    batch, instances = cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_INSTANCE
+    if instances < 1 or batch % instances:
+        raise InputError(
+            f"SOLVER.IMS_PER_BATCH ({batch}) is not a multiple of DATALOADER.NUM_INSTANCE ({instances}): change one of the two."
+        )
+    return batch // instances
 
 
 @SAMPLER_REGISTRY.register()
@@ -32,17 +46,12 @@ class NaiveIdentitySampler(TrainingSamplerBase):
     def __init__(self, items: Sequence[VehicleImage], cfg: CfgNode, seed: int) -> None:
         super().__init__(items, cfg, seed)
         self.num_instances: int = cfg.DATALOADER.NUM_INSTANCE
-        if self.num_instances < 1 or self.batch_size % self.num_instances:
-            raise InputError(
-                f"SOLVER.IMS_PER_BATCH ({self.batch_size}) is not a multiple of DATALOADER.NUM_INSTANCE "
-                f"({self.num_instances}): change one of the two."
-            )
+        self.num_pids_per_batch = identities_per_batch(cfg)
         by_pid: dict[int | str, list[int]] = {}
         for index, item in enumerate(items):
             by_pid.setdefault(item.pid, []).append(index)
         self._identities = list(by_pid.values())
         self._cameras = [item.camid for item in items]
-        self.num_pids_per_batch = self.batch_size // self.num_instances
         if len(self._identities) < self.num_pids_per_batch:
             raise InputError(
                 f"A batch needs {self.num_pids_per_batch} identities (SOLVER.IMS_PER_BATCH / DATALOADER.NUM_INSTANCE) "
