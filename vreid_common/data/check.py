@@ -86,20 +86,22 @@ def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[s
         yield "Lists and labels", dataset.inconsistencies()
     if args.read_images:
         paths = sorted({item.path for items in splits.values() for item in items})
-        yield "Unreadable images", _unreadable_images(paths, args.workers)
+        yield "Unreadable images", _unreadable_images([path for path in paths if not _file_fault(path)], args.workers)
 
 
 def _missing_images(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
     for split, items in splits.items():
-        for item in items:
-            try:
-                found = os.stat(item.path)  # noqa: PTH116 - a Path an image costs more than its stat
-            except OSError:
-                found = None
-            if found is None or not stat.S_ISREG(found.st_mode):
-                yield f"{split}: there is no file {item.path}."
-            elif not found.st_size:
-                yield f"{split}: the file {item.path} is empty."
+        yield from (f"{split}: {fault}" for fault in map(_file_fault, (item.path for item in items)) if fault)
+
+
+def _file_fault(path: str) -> str:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a Path an image costs more than its stat
+    except OSError:
+        return f"there is no file {path}."
+    if not stat.S_ISREG(found.st_mode):
+        return f"{path} is not a file."
+    return "" if found.st_size else f"the file {path} is empty."
 
 
 def _listed_twice(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:

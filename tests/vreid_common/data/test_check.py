@@ -101,6 +101,45 @@ class TestVeRi776:
         assert faults("--limit", "0").count("there is no file") == 3
 
 
+def test_ten_faults_in_one_folder_are_ten_lines(veri, draw, capsys):
+    def append(name: str, text: str) -> None:
+        with (veri / name).open("a") as file:
+            file.write(text)
+
+    train, query, test = (veri / f"image_{split}" for split in ("train", "query", "test"))
+    (train / "0001_c001_00016450_0.jpg").unlink()
+    (train / "0001_c002_00016490_0.jpg").write_bytes(b"")
+    draw(train / "0009_c001_00000000_0.jpg")
+    append("name_train.txt", "0003_c001_00016500_0.jpg\n")
+    draw(test / "0003_c009_00000001_0.jpg")
+    append("name_test.txt", "0003_c009_00000001_0.jpg\ncar.jpg\n")
+    append("test_track.txt", "0003_c009_t3 0003_c009_00000001_0.jpg\n0007_c001_t1 0007_c001_00000000_0.jpg\n")
+    labels = (veri / "test_label.xml").read_bytes().replace(b'vehicleID="0002"', b'vehicleID="0004"', 1)
+    item = b'<Item imageName="0003_c009_00000001_0.jpg" vehicleID="0003" cameraID="c009" colorID="1" typeID="1"/>'
+    (veri / "test_label.xml").write_bytes(labels.replace(b"</Items>", item + b"</Items>"))
+    draw(query / "0008_c001_00000000_0.jpg")
+    append("name_query.txt", "0008_c001_00000000_0.jpg\n")
+    damaged = test / "0002_c003_00030700_0.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+
+    output = check(capsys, "VeRi776", "--root", veri.parent, "--read-images", "--workers", "1")[1]
+    faults = [line.strip() for line in output.splitlines() if line.startswith("  ")]
+    assert faults[:-1] == [
+        f"{veri}: the image name 'car.jpg' is not of the form 0002_c002_00030600_0.jpg.",
+        f"train: there is no file {train}/0001_c001_00016450_0.jpg.",
+        f"train: the file {train}/0001_c002_00016490_0.jpg is empty.",
+        f"train: {train}/0003_c001_00016500_0.jpg is listed more than once.",
+        f"Vehicle 3 is in the training images ({train}/0003_c001_00016500_0.jpg) and in the test images "
+        f"({test}/0003_c009_00000001_0.jpg).",
+        f"{query}/0008_c001_00000000_0.jpg: the gallery has no image of vehicle 8.",
+        f"{train}/0009_c001_00000000_0.jpg is not listed in {veri}/name_train.txt.",
+        f"{veri}/test_track.txt, track 4: 0007_c001_00000000_0.jpg is in no split.",
+        f"{veri}/test_label.xml: 0002_c002_00030600_0.jpg has vehicleID '0004', and its name says 0002.",
+    ]
+    assert faults[-1].startswith(f"Cannot read the image {damaged}")
+    assert "10 faults found" in output
+
+
 class TestCSV:
     def test_keys_from_a_file_with_keys_of_a_project(self, csv_file, tmp_path, capsys):
         config = tmp_path / "config.yml"

@@ -49,7 +49,7 @@ class VehicleDataset(ImageDataset):
         yield from ()
 
     def subsets(self) -> dict[str, list[int]]:
-        """Parts of the test images that are evaluated for themselves: name → places in ``query + gallery``, queries first."""
+        """Parts of the test images that are evaluated for themselves: name → rising places in ``query + gallery``."""
         return {}
 
     def combine_all(self) -> None:

@@ -56,7 +56,7 @@ class _PKUVD(FolderDataset):
             strangers = [item.path for item in items if item.path not in place]
             part_list, whole_list = self.folder / _GALLERIES[name], _GALLERIES["large"]
             self.faults += [f"{part_list} lists {path}, which {whole_list} does not." for path in strangers]
-            self._subsets[name] = [*range(len(query)), *(place[item.path] for item in items if item.path in place)]
+            self._subsets[name] = [*range(len(query)), *sorted({place[item.path] for item in items if item.path in place})]
         return self._items("train_test/trainlist.txt"), query, gallery
 
     def subsets(self) -> dict[str, list[int]]:

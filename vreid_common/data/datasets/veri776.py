@@ -50,8 +50,8 @@ class VeRi776(FolderDataset):
             images, names = self.folder / f"image_{split}", self.folder / f"name_{split}.txt"
             yield from unlisted_images(images, set(self._names(split)), str(names))
         for labels, splits in (("train", ["train"]), ("test", ["query", "test"])):
-            named = {name for split in splits for name in self._names(split)}
-            listed = set(self._names(labels))
+            named = {name for split in splits for name in self._names(split) if _NAME.fullmatch(name)}
+            listed = named.intersection(self._names(labels))
             yield from self._track_faults(self.folder / f"{labels}_track.txt", named, listed)
             yield from self._label_faults(self.folder / f"{labels}_label.xml", named, listed)
 

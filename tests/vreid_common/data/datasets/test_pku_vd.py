@@ -28,7 +28,9 @@ def test_smaller_galleries_are_subsets_of_one_extraction(pku_vd, tmp_path):
     test = data.query + data.gallery
     for name, cls in (("small", PKUVD1Small), ("medium", PKUVD1Medium)):
         alone = cls(str(tmp_path))
-        assert [test[place] for place in data.subsets()[name]] == alone.query + alone.gallery
+        places = data.subsets()[name]
+        assert places == sorted(places)
+        assert [test[place] for place in places] == alone.query + sorted(alone.gallery)
         assert alone.subsets() == {}
 
 
