@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "started_by_torchrun", "torchrun_group"]
+
+_PATIENCE = timedelta(days=1)
+"""How long the others wait while one process reads or writes by itself."""
+
+
+def started_by_torchrun() -> bool:
+    """True where torchrun (or anything that sets its variables) has started this process as one of a group."""
+    return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR"))
+
+
+@contextmanager
+def torchrun_group() -> Iterator[dist.ProcessGroup | None]:
+    """The gloo group of the processes that torchrun has started, for the time of the block; None where it has not."""
+    if not started_by_torchrun():
+        yield None
+        return
+    dist.init_process_group("gloo", timeout=_PATIENCE)
+    try:
+        yield dist.group.WORLD
+    finally:
+        dist.destroy_process_group()
 
 
 class Processes:

@@ -17,13 +17,9 @@ import torch.multiprocessing as mp
 from fastreid.utils import comm
 
 from vreid_common.errors import InputError
+from vreid_common.processes import started_by_torchrun
 
-__all__ = ["end_together", "launch", "started_by_torchrun"]
-
-
-def started_by_torchrun() -> bool:
-    """True where torchrun (or anything that sets its variables) has started this process as one of a group."""
-    return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR"))
+__all__ = ["end_together", "launch"]
 
 
 def launch(

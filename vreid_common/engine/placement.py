@@ -8,8 +8,8 @@ from fastreid.utils import comm
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from vreid_common.engine.launch import started_by_torchrun
 from vreid_common.errors import InputError
+from vreid_common.processes import started_by_torchrun
 
 __all__ = ["describe_device", "memory_format", "place_on_device", "share_cores", "to_memory_format", "wrap_distributed"]
 

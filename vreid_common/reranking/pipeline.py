@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+import torch.distributed as dist
 from fastreid.config import CfgNode
 
 from vreid_common.config import get_vreid_cfg
@@ -42,15 +43,21 @@ class Pipeline:
                 raise InputError(f"{step.name} does not go with the metric {metric!r}: use {' or '.join(step.metrics)}.")
 
     def __call__(
-        self, query: FeatureSet, gallery: FeatureSet, further: Mapping[str, tuple[FeatureSet, FeatureSet]] | None = None
+        self,
+        query: FeatureSet,
+        gallery: FeatureSet,
+        further: Mapping[str, tuple[FeatureSet, FeatureSet]] | None = None,
+        group: dist.ProcessGroup | None = None,
     ) -> Retrieval:
         """Applies the steps to the features of a query and a gallery, and to further features of the same images by name.
+
+        The processes of a ``group`` share the work of k-reciprocal re-ranking; all of them call with the same images.
 
         Raises:
             InputError: a step needs tracks or further features that are not there, or cannot work on what it gets.
             ValueError: the feature sets do not fit one another.
         """
-        retrieval = Retrieval.from_features(query, gallery, self.metric, further)
+        retrieval = Retrieval.from_features(query, gallery, self.metric, further, group)
         for step in self.steps:
             if step.needs_tracks and not bool((gallery.track_ids != UNKNOWN).any()):
                 raise InputError(f"{step.name} needs track ids, but no image of the gallery has one: leave the step out.")

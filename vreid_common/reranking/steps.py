@@ -127,7 +127,7 @@ class KReciprocal(DistanceStep):
         query, gallery = retrieval.query.features, retrieval.gallery.features
         if retrieval.metric == "cosine":
             query, gallery = normalize_(query.clone()), normalize_(gallery.clone())
-        return k_reciprocal_rows(query, gallery, self.k1, self.k2, self.lambda_value)
+        return k_reciprocal_rows(query, gallery, self.k1, self.k2, self.lambda_value, group=retrieval.group)
 
 
 @RERANK_REGISTRY.register()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import torch.distributed as dist
 from torch import Tensor
 
 from vreid_common.structures.distance import DistanceRows
@@ -28,6 +29,7 @@ class Retrieval:
         metric: what compares features when they change; one of ``METRICS``.
         further: name → (query, gallery) of the same images in the same order, with the features of another model
             ("orientation", "camera"), for steps that need them.
+        group: processes that share the work of steps that can; each holds the same images.
 
     Raises:
         ValueError: the distance or further features are not of Q queries and G gallery images.
@@ -38,6 +40,7 @@ class Retrieval:
     distance: DistanceRows
     metric: str = "cosine"
     further: Mapping[str, tuple[FeatureSet, FeatureSet]] = field(default_factory=dict)
+    group: dist.ProcessGroup | None = None
 
     def __post_init__(self) -> None:
         size = (len(self.query), len(self.gallery))
@@ -57,19 +60,19 @@ class Retrieval:
         gallery: FeatureSet,
         metric: str = "cosine",
         further: Mapping[str, tuple[FeatureSet, FeatureSet]] | None = None,
+        group: dist.ProcessGroup | None = None,
     ) -> Retrieval:
         """The retrieval before any re-ranking: its distance is that of the features, computed when it is read.
 
         Raises:
             ValueError: the features do not fit one another, or the metric is not known.
         """
-        return cls(query, gallery, FeatureRows(query.features, gallery.features, metric), metric, further or {})
+        return cls(query, gallery, FeatureRows(query.features, gallery.features, metric), metric, further or {}, group)
 
     def with_features(self, query: Tensor, gallery: Tensor) -> Retrieval:
         """The same images with other features (Q, D) and (G, D), and the distance between those."""
-        return self.from_features(
-            replace(self.query, features=query), replace(self.gallery, features=gallery), self.metric, self.further
-        )
+        images = replace(self.query, features=query), replace(self.gallery, features=gallery)
+        return self.from_features(*images, self.metric, self.further, self.group)
 
     def with_distance(self, distance: DistanceRows) -> Retrieval:
         """The same features with another distance (Q, G)."""

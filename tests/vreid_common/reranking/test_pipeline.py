@@ -185,7 +185,7 @@ class TestApplied:
             build_pipeline(["fuse_distances"])(*images, {"colour": images})
 
     def test_what_a_function_refuses_names_the_step(self, images, monkeypatch):
-        def refuse(*arguments):
+        def refuse(*arguments, **options):
             raise ValueError("The gallery is empty.")
 
         monkeypatch.setattr("vreid_common.reranking.steps.k_reciprocal_rows", refuse)

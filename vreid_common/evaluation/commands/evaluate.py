@@ -8,6 +8,7 @@ from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.inputs import Inputs, add_input_arguments, read_inputs, read_protocol
 from vreid_common.evaluation.commands.outputs import check_folder, print_table, result_record, write_json
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult, apply_protocol
+from vreid_common.processes import Processes, torchrun_group
 from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import DistanceRows
 
@@ -27,12 +28,15 @@ def run_evaluate(args: argparse.Namespace) -> int:
         InputError: a file is not as it must be, or has no labels.
     """
     check_folder(args.json)
-    inputs, protocol = read_inputs(args), read_protocol(args)
-    pipeline = Pipeline(metric=args.metric)
-    found = evaluate(inputs, pipeline, protocol)
-    print_table({"features": (pipeline, found)}, protocol)
-    if args.json:
-        write_json(args.json, args, inputs, protocol, [result_record("features", pipeline, found)])
+    with torchrun_group() as group:
+        inputs, protocol = read_inputs(args), read_protocol(args, group)
+        pipeline = Pipeline(metric=args.metric)
+        found = evaluate(inputs, pipeline, protocol)
+        if Processes(group).rank:
+            return 0
+        print_table({"features": (pipeline, found)}, protocol)
+        if args.json:
+            write_json(args.json, args, inputs, protocol, [result_record("features", pipeline, found)])
     return 0
 
 

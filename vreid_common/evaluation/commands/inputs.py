@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from vreid_common.data.datasets.csv_vehicles import read_csv_items
 from vreid_common.errors import InputError
@@ -107,12 +108,12 @@ def read_inputs(args: argparse.Namespace) -> Inputs:
     return Inputs(query, gallery, further)
 
 
-def read_protocol(args: argparse.Namespace) -> Protocol:
-    """The protocol that the arguments name."""
+def read_protocol(args: argparse.Namespace, group: dist.ProcessGroup | None = None) -> Protocol:
+    """The protocol that the arguments name, its queries shared among the processes of ``group``."""
     if args.draw_seed < 0:
         raise InputError(f"--draw-seed is {args.draw_seed}: use 0 or more.")
     return PROTOCOL_REGISTRY.get(args.protocol)(
-        args.max_rank, top_k=args.top_k, normalizer=args.normalizer, num_draws=args.draws, seed=args.draw_seed
+        args.max_rank, top_k=args.top_k, normalizer=args.normalizer, num_draws=args.draws, seed=args.draw_seed, group=group
     )
 
 

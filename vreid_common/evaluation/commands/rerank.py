@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import torch.distributed as dist
 import yaml
 
 from vreid_common.errors import InputError
@@ -25,6 +26,7 @@ from vreid_common.evaluation.commands.validate import run_validation
 from vreid_common.evaluation.protocols import Protocol
 from vreid_common.evaluation.rank_list import rank_list
 from vreid_common.evaluation.submission import SUBMISSION_RANKS, write_aicity_submission
+from vreid_common.processes import Processes, torchrun_group
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
 
 __all__ = ["add_rerank_arguments", "run_rerank"]
@@ -82,17 +84,25 @@ def run_rerank(args: argparse.Namespace) -> int:
         InputError: a file, a step or a parameter is not as it must be.
     """
     _check_together(args)
+    with torchrun_group() as group:
+        return _run(args, group)
+
+
+def _run(args: argparse.Namespace, group: dist.ProcessGroup | None) -> int:
+    is_main = not Processes(group).rank
     for path in (args.json, args.distance, args.ranking, args.submission):
         check_folder(path)
     if args.validate:
-        return run_validation(args, _split(args.steps), read_inputs(args), read_protocol(args))
+        return run_validation(args, _split(args.steps), read_inputs(args), read_protocol(args, group))
     pipelines = _read_pipelines(args)
-    inputs, protocol = read_inputs(args), read_protocol(args)
+    inputs, protocol = read_inputs(args), read_protocol(args, group)
     if not inputs.labelled and not _outputs(args):
         raise InputError(
             "The images have no identities to evaluate with: give --labels, or ask for --distance, --ranking or --submission."
         )
     results = {name: _apply(args, pipeline, inputs, protocol) for name, pipeline in pipelines.items()}
+    if not is_main:
+        return 0
     evaluated = {name: result for name, result in results.items() if result is not None}
     if evaluated:
         print_table(evaluated, protocol)
@@ -156,11 +166,12 @@ def _apply(args: argparse.Namespace, pipeline: Pipeline, inputs: Inputs, protoco
     """Evaluates a pipeline where there are labels, and writes what is asked for where it is the one of --steps."""
     distance = None
     if args.steps and pipeline.steps and _outputs(args):
-        distance = pipeline(inputs.query, inputs.gallery, inputs.further).distance
-        if args.distance:
+        distance = pipeline(inputs.query, inputs.gallery, inputs.further, protocol.group).distance
+        is_main = not Processes(protocol.group).rank
+        if args.distance and is_main:
             write_distance(args.distance, distance)
-        if args.ranking:
+        if args.ranking and is_main:
             write_ranking(args.ranking, distance, args.ranking_size)
-        if args.submission:
+        if args.submission and is_main:
             write_aicity_submission(rank_list(distance, SUBMISSION_RANKS), args.submission)
     return (pipeline, evaluate(inputs, pipeline, protocol, distance)) if inputs.labelled else None

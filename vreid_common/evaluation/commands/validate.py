@@ -13,6 +13,7 @@ from vreid_common.evaluation.commands.inputs import Inputs
 from vreid_common.evaluation.commands.outputs import Result, print_table, result_record, write_json
 from vreid_common.evaluation.commands.settings import Key, by_step, read_settings
 from vreid_common.evaluation.protocols import Protocol
+from vreid_common.processes import Processes
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
 
 __all__ = ["run_validation"]
@@ -39,6 +40,8 @@ def run_validation(args: argparse.Namespace, steps: list[str], inputs: Inputs, p
     results: dict[str, Result] = {}
     for name, pipeline in tqdm(pipelines.items(), desc="validation", unit="setting", leave=False):
         results[name] = pipeline, evaluate(inputs, pipeline, protocol)
+    if Processes(protocol.group).rank:
+        return 0
     mean = next(iter(results[_PLAIN][1].metrics))
     ordered = dict(sorted(results.items(), key=lambda item: -item[1][1].metrics[mean]))
     best = next(iter(ordered))

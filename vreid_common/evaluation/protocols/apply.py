@@ -38,12 +38,15 @@ def apply_protocol(
     further = further or {}
     draws = protocol.draws(query, gallery)
     if not draws:
-        return protocol(query, gallery, pipeline(query, gallery, further).distance if distance is None else distance)
+        if distance is None:
+            distance = pipeline(query, gallery, further, protocol.group).distance
+        return protocol(query, gallery, distance)
     results = []
     for draw in draws:
         drawn_query, drawn_gallery = draw.of(query, gallery)
         drawn_further = {name: draw.of(*pair) for name, pair in further.items()}
-        results.append(protocol(drawn_query, drawn_gallery, pipeline(drawn_query, drawn_gallery, drawn_further).distance))
+        reranked = pipeline(drawn_query, drawn_gallery, drawn_further, protocol.group)
+        results.append(protocol(drawn_query, drawn_gallery, reranked.distance))
     return mean_result(results)
 
 

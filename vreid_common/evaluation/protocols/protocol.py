@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch.distributed as dist
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.metrics import Normalizer, RankingMetrics, evaluate_rules
@@ -68,6 +69,7 @@ class Protocol(ABC):
         normalizer: what the average precision of so many ranks is divided by, as in ``evaluate_ranking``.
         num_draws: how many times a protocol that draws its queries or its gallery at random does so.
         seed: of those draws.
+        group: processes of ``torch.distributed`` that share the queries; each of them has to evaluate the same images.
     """
 
     title: ClassVar[str]
@@ -87,6 +89,7 @@ class Protocol(ABC):
         normalizer: Normalizer = "all",
         num_draws: int = 10,
         seed: int = 0,
+        group: dist.ProcessGroup | None = None,
     ) -> None:
         self.max_rank = max_rank
         self.views = views
@@ -95,6 +98,7 @@ class Protocol(ABC):
         self.normalizer = normalizer
         self.num_draws = num_draws
         self.seed = seed
+        self.group = group
 
     @property
     def record(self) -> dict[str, int | str]:
@@ -150,7 +154,9 @@ class Protocol(ABC):
         if self.views and (query.view_ids != UNKNOWN).any() and (gallery.view_ids != UNKNOWN).any():
             rules["same view"] = all_of(match, same_view(query.view_ids, gallery.view_ids))
             rules["cross view"] = all_of(match, other_view(query.view_ids, gallery.view_ids))
-        found = evaluate_rules(distance, query.pids, gallery.pids, rules, top_k=self.top_k, normalizer=self.normalizer)
+        found = evaluate_rules(
+            distance, query.pids, gallery.pids, rules, top_k=self.top_k, normalizer=self.normalizer, group=self.group
+        )
         if not found[""].num_valid:
             raise InputError(
                 f"None of the {len(query.pids)} queries has a match in the gallery ({self.title}): "
@@ -163,6 +169,6 @@ class Protocol(ABC):
         metrics |= {"mINP": ranking.mINP, "metric": (ranking.mAP + float(ranking.cmc[0])) / 2}
         metrics |= {f"{mean} ({name})": part.summary().mAP for name, part in found.items() if name and part.num_valid}
         if self.fprs:
-            tprs = rule_tpr_at_fpr(distance, query.pids, gallery.pids, match, self.fprs)
+            tprs = rule_tpr_at_fpr(distance, query.pids, gallery.pids, match, self.fprs, self.group)
             metrics |= {f"TPR@FPR={fpr:.0e}": tpr for fpr, tpr in zip(self.fprs, tprs, strict=True)}
         return ProtocolResult(metrics, ranking, distance.shape[1])

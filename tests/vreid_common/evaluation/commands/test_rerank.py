@@ -1,6 +1,8 @@
 """``vreid rerank``: tables and JSON of one pipeline and of several, distances and rankings on disk, refusals."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -39,6 +41,19 @@ def test_steps_beside_no_re_ranking(vreid, files, sets, tmp_path):
     assert found["metrics"]["mAP"] != plain["metrics"]["mAP"]
     assert plain["re-ranking"] == []
     assert found["re-ranking"][1] == {"step": "k_reciprocal", "k1": 12, "k2": 3, "lambda_value": 0.3}
+
+
+def test_torchrun_shares_the_work_and_one_process_writes(vreid, files, tmp_path):
+    arguments = ["rerank", *files, "--steps", "alpha_query_expansion,k_reciprocal", "--json"]
+    alone = vreid(*arguments, tmp_path / "alone.json", "--distance", tmp_path / "alone.npy")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "vreid_common"]
+    command = [*torchrun, *arguments, tmp_path / "shared.json", "--distance", tmp_path / "shared.npy"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == alone
+    one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("alone", "shared"))
+    assert one == two
+    np.testing.assert_array_equal(np.load(tmp_path / "alone.npy"), np.load(tmp_path / "shared.npy"))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
