@@ -10,7 +10,7 @@ from fastreid.data.datasets.bases import ImageDataset
 from fastreid.utils import comm
 
 from vreid_common.data.dataset import ItemDataset
-from vreid_common.data.datasets import DatasetError, data_root
+from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
 from vreid_common.data.loader import TestLoader, TrainLoader
 from vreid_common.data.mixing import join_sets, mix_domains
 from vreid_common.data.samplers import build_sampler
@@ -71,7 +71,7 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
     if cls.__module__.startswith("fastreid."):
         # They list folders in the order of the file system, which differs from machine to machine.
         splits = {split: sorted(items, key=lambda item: item.path) for split, items in splits.items()}
-    if cfg.DATASETS.VALIDATION.NUM_IDS and name in cfg.DATASETS.TESTS:
+    if _is_held_out(cfg, name):
         splits = _validation_split(cfg, name, splits["train"])
     for split, items in splits.items():
         setattr(dataset, f"_{split}", items)
@@ -136,7 +136,14 @@ def build_test_loader(cfg: CfgNode, dataset_name: str) -> tuple[TestLoader, int]
     items = [*data.query, *data.gallery]
     dataset = ItemDataset(items, transforms, relabel=False, decode_size=decode_size(cfg, is_train=False))
     batch_size = max(1, cfg.TEST.IMS_PER_BATCH // comm.get_world_size())
-    return TestLoader(dataset, batch_size, num_workers=cfg.TEST.NUM_WORKERS, **_process(cfg)), len(data.query)
+    subsets = {} if _is_held_out(cfg, dataset_name) or not isinstance(data, VehicleDataset) else data.subsets()
+    loader = TestLoader(dataset, batch_size, num_workers=cfg.TEST.NUM_WORKERS, subsets=subsets, **_process(cfg))
+    return loader, len(data.query)
+
+
+def _is_held_out(cfg: CfgNode, name: str) -> bool:
+    """Whether training identities take the place of a set's test images."""
+    return cfg.DATASETS.VALIDATION.NUM_IDS != 0 and name in cfg.DATASETS.TESTS
 
 
 def _validation_split(cfg: CfgNode, name: str, train: list[VehicleImage]) -> dict[str, list[VehicleImage]]:

@@ -4,7 +4,7 @@ Shorthand: W processes train together, and each gets 1/W of every global batch.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,7 @@ class TestLoader(BatchLoader):
     Args:
         dataset: query images, then gallery images.
         batch_size: images of a batch in one process.
+        subsets: name → rising positions of images that are evaluated for themselves too (``VehicleDataset.subsets``).
         num_workers, pin_memory, rank, world_size: as for ``TrainLoader``.
     """
 
@@ -126,11 +127,13 @@ class TestLoader(BatchLoader):
         dataset: ItemDataset,
         batch_size: int,
         *,
+        subsets: Mapping[str, Sequence[int]] | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        self.subsets = subsets or {}
         shard = -(-len(dataset) // world_size)
         stop = min(shard * (rank + 1), len(dataset))
         starts = range(shard * rank, stop, batch_size)

@@ -113,7 +113,7 @@ class Trainer(DefaultTrainer):
         cls, cfg: CfgNode, dataset_name: str, output_dir: str | None = None
     ) -> tuple[DataLoader, DatasetEvaluator]:
         loader, num_query = cls.build_test_loader(cfg, dataset_name)
-        return loader, VehicleEvaluator(cfg, num_query, output_dir)
+        return loader, VehicleEvaluator(cfg, num_query, output_dir, getattr(loader, "subsets", None))
 
     @classmethod
     def build_evaluations(cls, cfg: CfgNode) -> Evaluations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.metrics import RankingMetrics
-from vreid_common.evaluation.protocols import Protocol, apply_protocol, protocol_from_config
+from vreid_common.evaluation.protocols import Draw, Protocol, ProtocolResult, apply_protocol, protocol_from_config
 from vreid_common.evaluation.submission import write_aicity_submission
 from vreid_common.evaluation.table import metrics_table
 from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
@@ -46,6 +46,8 @@ class VehicleEvaluator(DatasetEvaluator):
         cfg: the config; one of plain FastReID without vreid_common's keys gets their defaults.
         num_query: how many images of the test set, its first ones, are queries.
         output_dir: where to save the features, as ``<feature>_query`` and ``<feature>_gallery``; None saves nothing.
+        subsets: name → rising positions of images, queries and gallery, that are evaluated for themselves too, as the smaller
+            galleries of PKU-VD are; their metrics have the name and a slash before theirs (``small/mAP``).
 
     Attributes:
         feature_sets: feature name → (query, gallery), after ``evaluate`` on the main process.
@@ -56,13 +58,20 @@ class VehicleEvaluator(DatasetEvaluator):
         InputError: the config asks for something that is not there.
     """
 
-    def __init__(self, cfg: CfgNode, num_query: int, output_dir: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        cfg: CfgNode,
+        num_query: int,
+        output_dir: str | os.PathLike[str] | None = None,
+        subsets: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         self.metric: str = cfg.TEST.METRIC
         if self.metric not in METRICS:
             raise InputError(f"TEST.METRIC is {self.metric!r}: use one of {', '.join(METRICS)}.")
         self.protocol: Protocol = protocol_from_config(cfg)
         self.pipeline: Pipeline = pipeline_from_config(cfg)
         self._num_query = num_query
+        self._subsets = {name: _as_draw(positions, num_query) for name, positions in (subsets or {}).items()}
         self._output_dir = None if output_dir is None else Path(output_dir)
         self._run_dir = Path(cfg.OUTPUT_DIR)
         self._held_out: int = cfg.DATASETS.get("VALIDATION", {}).get("NUM_IDS", 0)
@@ -105,26 +114,25 @@ class VehicleEvaluator(DatasetEvaluator):
         return {}
 
     def _measure(self) -> OrderedDict[str, float]:
-        device = self._collector.device
         results: OrderedDict[str, float] = OrderedDict()
         rows: dict[str, dict[str, float]] = {}
+        device = self._collector.device
         self.feature_sets = {name: self._split(images) for name, images in self._collector.gather().items()}
-        further = {name: self.feature_sets[name] for name in self.feature_sets if name in self.pipeline.further}
+        further = {name for name in self.feature_sets if name in self.pipeline.further}
         for name, (query, gallery) in self.feature_sets.items():
             if name in further:
                 continue  # it serves to re-rank the others
-            on_device = {key: _on(device, *pair) for key, pair in further.items()}
-            found = apply_protocol(self.protocol, self.pipeline, *_on(device, query, gallery), on_device)
-            if not rows:
-                split = f" Validation split of {self._held_out} training identities." if self._held_out else ""
-                logger.info(self.protocol.summary(found, self.metric, str(self.pipeline)) + split)
-            if found.ranking is not None:
-                self.rankings[name] = found.ranking
-            if found.submission is not None:
-                self._submit(found.submission, "track2.txt" if name == MAIN_FEATURE else f"track2_{name}.txt")
-            metrics = {key: 100 * value for key, value in found.metrics.items()} | self.extra_metrics(name, query, gallery)
-            results.update(metrics if not rows else {f"{name}/{key}": value for key, value in metrics.items()})
-            rows[f"{name} ({query.features.shape[1]}-d{', re-ranked' if self.pipeline.steps else ''})"] = metrics
+            prefix = f"{name}/" if rows else ""
+            row = f"{name} ({query.features.shape[1]}-d{', re-ranked' if self.pipeline.steps else ''})"
+            for subset, found in self._found({key: _on(device, *self.feature_sets[key]) for key in (name, *further)}):
+                metrics = {key: 100 * value for key, value in found.metrics.items()}
+                if not subset:
+                    metrics |= self.extra_metrics(name, query, gallery)
+                    self._keep(name, found)
+                if not prefix:
+                    self._log_summary(subset, found)
+                rows[f"{row}, {subset}" if subset else row] = metrics
+                results.update({f"{prefix}{subset}{'/' if subset else ''}{key}": value for key, value in metrics.items()})
         # "metric" only serves FastReID to choose the best checkpoint.
         shown = [key for key in next(iter(rows.values()), {}) if key != "metric"]
         if shown:
@@ -139,6 +147,26 @@ class VehicleEvaluator(DatasetEvaluator):
             )
         return images.select(slice(0, self._num_query)), images.select(slice(self._num_query, None))
 
+    def _found(self, pairs: dict[str, tuple[FeatureSet, FeatureSet]]) -> Iterator[tuple[str, ProtocolResult]]:
+        """What the protocol finds of the first feature, with "" of the whole test set, and with its name of each subset."""
+        first, *further = pairs
+        parts: dict[str, Draw | None] = {"": None, **self._subsets}
+        for subset, part in parts.items():
+            chosen = pairs if part is None else {name: part.of(*pair) for name, pair in pairs.items()}
+            others = {name: chosen[name] for name in further}
+            yield subset, apply_protocol(self.protocol, self.pipeline, *chosen[first], others)
+
+    def _log_summary(self, subset: str, found: ProtocolResult) -> None:
+        split = f" Validation split of {self._held_out} training identities." if self._held_out else ""
+        summary = self.protocol.summary(found, self.metric, str(self.pipeline))
+        logger.info("%s%s%s", f"{subset}: " if subset else "", summary, split)
+
+    def _keep(self, name: str, found: ProtocolResult) -> None:
+        if found.ranking is not None:
+            self.rankings[name] = found.ranking
+        if found.submission is not None:
+            self._submit(found.submission, "track2.txt" if name == MAIN_FEATURE else f"track2_{name}.txt")
+
     def _submit(self, ranking: np.ndarray, name: str) -> None:
         self._run_dir.mkdir(parents=True, exist_ok=True)
         write_aicity_submission(ranking, self._run_dir / name)
@@ -149,6 +177,11 @@ class VehicleEvaluator(DatasetEvaluator):
             for name, (query, gallery) in self.feature_sets.items():
                 query.save(self._output_dir / f"{name}_query")
                 gallery.save(self._output_dir / f"{name}_gallery")
+
+
+def _as_draw(positions: Sequence[int], num_query: int) -> Draw:
+    indices = np.asarray(positions, np.int64)
+    return Draw(query=indices[indices < num_query], gallery=indices[indices >= num_query])
 
 
 def _on(device: torch.device, query: FeatureSet, gallery: FeatureSet) -> tuple[FeatureSet, FeatureSet]:

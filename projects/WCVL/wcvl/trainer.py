@@ -55,7 +55,7 @@ class WCVLTrainer(Trainer):
         cls, cfg: CfgNode, dataset_name: str, output_dir: str | None = None
     ) -> tuple[DataLoader, DatasetEvaluator]:
         loader, num_query = cls.build_test_loader(cfg, dataset_name)
-        return loader, WCVLEvaluator(cfg, num_query, output_dir)
+        return loader, WCVLEvaluator(cfg, num_query, output_dir, getattr(loader, "subsets", None))
 
     @classmethod
     def test_all(cls, cfg: CfgNode, model: nn.Module, evaluations: Evaluations | None = None) -> dict[str, Any]:

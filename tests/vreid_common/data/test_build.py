@@ -6,7 +6,7 @@ import pytest
 from fastreid.data.datasets import DATASET_REGISTRY
 from fastreid.data.datasets.bases import ImageDataset
 
-from vreid_common.data import DatasetError, build_dataset, build_train_dataset
+from vreid_common.data import DatasetError, build_dataset, build_test_loader, build_train_dataset, dataset_class
 from vreid_common.structures import UNKNOWN, VehicleImage
 
 
@@ -103,3 +103,24 @@ class TestTrainDataset:
         cfg.DATASETS.NAMES = ()
         with pytest.raises(DatasetError, match=r"DATASETS\.NAMES is empty"):
             build_train_dataset(cfg)
+
+
+class TestSubsets:
+    """Parts of a test set that are evaluated for themselves, as ``VehicleDataset.subsets`` names them."""
+
+    @pytest.fixture
+    def subsets(self, csv_file, monkeypatch):
+        places = {"small": [0, 2, 3]}
+        monkeypatch.setattr(dataset_class("CSVVehicles"), "subsets", lambda self: places)
+        return places
+
+    def test_loader_has_them(self, cfg, subsets):
+        assert build_test_loader(cfg, "CSVVehicles")[0].subsets == subsets
+
+    def test_a_validation_split_has_none(self, cfg, subsets):
+        cfg.DATASETS.VALIDATION.NUM_IDS = 2
+        assert build_test_loader(cfg, "CSVVehicles")[0].subsets == {}
+
+    def test_other_sets_have_none(self, cfg, vehicle_id):
+        loader, _ = build_test_loader(cfg, "SmallVehicleID")
+        assert loader.subsets == {}

@@ -2,6 +2,7 @@
 
 import logging
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import fastreid.evaluation
@@ -13,7 +14,14 @@ from torch import nn
 
 from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
-from vreid_common.evaluation import OneGalleryImage, VehicleEvaluator, apply_protocol, evaluate_ranking, inference_on_dataset
+from vreid_common.evaluation import (
+    OneGalleryImage,
+    SameCameraExcluded,
+    VehicleEvaluator,
+    apply_protocol,
+    evaluate_ranking,
+    inference_on_dataset,
+)
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
 from vreid_common.reranking.tracklets import pull_tracklets
@@ -132,6 +140,41 @@ class TestResult:
         evaluator = VehicleEvaluator(get_vreid_cfg(), NUM_QUERY)
         first = inference_on_dataset(PassThrough(), make_batches(), evaluator)
         assert inference_on_dataset(PassThrough(), make_batches(), evaluator) == first
+
+
+class TestSubsets:
+    """PKU-VD: smaller galleries within the large one, from one extraction."""
+
+    @pytest.fixture
+    def subsets(self):
+        return {"small": [*range(12), *range(20, 40)], "fewer queries": [0, 3, *range(12, 72)]}
+
+    def test_values_are_those_of_the_part_alone(self, make_batches, sets, subsets, caplog):
+        with caplog.at_level(logging.INFO):
+            results, _ = evaluate(make_batches(), subsets=subsets)
+        whole, _ = evaluate(make_batches())
+        assert {key: value for key, value in results.items() if "/" not in key} == whole
+        query, gallery = sets
+        parts = {"small": (query, gallery.select(slice(8, 28))), "fewer queries": (query.select([0, 3]), gallery)}
+        for name, (asked, stored) in parts.items():
+            labels = asked.pids, stored.pids, asked.camids, stored.camids
+            expected = evaluate_ranking(FeatureRows(asked.features, stored.features), *labels)
+            assert results[f"{name}/mAP"] == pytest.approx(100 * expected.mAP)
+            assert results[f"{name}/Rank-1"] == pytest.approx(100 * expected.cmc[0])
+        assert "gallery of 20." in caplog.text
+        assert "main (8-d), small" in caplog.text
+
+    def test_of_further_features_with_re_ranking(self, make_batches, sets, subsets):
+        cfg = get_vreid_cfg()
+        cfg.merge_from_list(["RERANK.PIPELINE", ["fuse_distances"], "TEST.METRIC", "euclidean"])
+        model = PassThrough(main=lambda f: f, half=lambda f: f[:, :4], camera=lambda f: f[:, 4:])
+        results, _ = evaluate(make_batches(), model, cfg, subsets=subsets)
+        query, gallery = sets[0], sets[1].select(slice(8, 28))
+        camera = tuple(FeatureSet.create(part.features[:, 4:], part.pids) for part in (query, gallery))
+        half = [replace(part, features=part.features[:, :4].contiguous()) for part in (query, gallery)]
+        found = apply_protocol(SameCameraExcluded(), build_pipeline(["fuse_distances"], "euclidean"), *half, {"camera": camera})
+        assert results["half/small/mAP"] == pytest.approx(100 * found.metrics["mAP"])
+        assert not any(key.startswith("camera") for key in results)
 
 
 class TestSubmission:
