@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.metrics import RankingMetrics
-from vreid_common.evaluation.protocols import Draw, Protocol, ProtocolResult, apply_protocol, protocol_from_config
+from vreid_common.evaluation.protocols import Protocol, ProtocolResult, Selection, apply_protocol, protocol_from_config
 from vreid_common.evaluation.submission import write_aicity_submission
 from vreid_common.evaluation.table import metrics_table
 from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
@@ -71,7 +71,7 @@ class VehicleEvaluator(DatasetEvaluator):
         self.protocol: Protocol = protocol_from_config(cfg)
         self.pipeline: Pipeline = pipeline_from_config(cfg)
         self._num_query = num_query
-        self._subsets = {name: _as_draw(positions, num_query) for name, positions in (subsets or {}).items()}
+        self._subsets = {name: _selection(positions, num_query) for name, positions in (subsets or {}).items()}
         self._output_dir = None if output_dir is None else Path(output_dir)
         self._run_dir = Path(cfg.OUTPUT_DIR)
         self._held_out: int = cfg.DATASETS.get("VALIDATION", {}).get("NUM_IDS", 0)
@@ -150,7 +150,7 @@ class VehicleEvaluator(DatasetEvaluator):
     def _found(self, pairs: dict[str, tuple[FeatureSet, FeatureSet]]) -> Iterator[tuple[str, ProtocolResult]]:
         """What the protocol finds of the first feature, with "" of the whole test set, and with its name of each subset."""
         first, *further = pairs
-        parts: dict[str, Draw | None] = {"": None, **self._subsets}
+        parts: dict[str, Selection | None] = {"": None, **self._subsets}
         for subset, part in parts.items():
             chosen = pairs if part is None else {name: part.of(*pair) for name, pair in pairs.items()}
             others = {name: chosen[name] for name in further}
@@ -179,9 +179,9 @@ class VehicleEvaluator(DatasetEvaluator):
                 gallery.save(self._output_dir / f"{name}_gallery")
 
 
-def _as_draw(positions: Sequence[int], num_query: int) -> Draw:
+def _selection(positions: Sequence[int], num_query: int) -> Selection:
     indices = np.asarray(positions, np.int64)
-    return Draw(query=indices[indices < num_query], gallery=indices[indices >= num_query])
+    return Selection(query=indices[indices < num_query], gallery=indices[indices >= num_query])
 
 
 def _on(device: torch.device, query: FeatureSet, gallery: FeatureSet) -> tuple[FeatureSet, FeatureSet]:

@@ -5,16 +5,15 @@ A project adds a protocol by registering a subclass with ``PROTOCOL_REGISTRY``; 
 
 from vreid_common.evaluation.protocols.aicity_submission import AICitySubmission
 from vreid_common.evaluation.protocols.apply import apply_protocol
-from vreid_common.evaluation.protocols.draw import Draw
 from vreid_common.evaluation.protocols.from_config import protocol_from_config
 from vreid_common.evaluation.protocols.image_to_image import SameCameraExcluded, SameCameraKept, SameImageExcluded
 from vreid_common.evaluation.protocols.image_to_track import ImageToTrack
 from vreid_common.evaluation.protocols.one_image import OneGalleryImage, OneQueryImage
 from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
+from vreid_common.evaluation.protocols.selection import Selection
 
 __all__ = [
     "AICitySubmission",
-    "Draw",
     "ImageToTrack",
     "Labels",
     "OneGalleryImage",
@@ -24,6 +23,7 @@ __all__ = [
     "SameCameraExcluded",
     "SameCameraKept",
     "SameImageExcluded",
+    "Selection",
     "apply_protocol",
     "protocol_from_config",
 ]

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.protocols.draw import Draw
 from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
+from vreid_common.evaluation.protocols.selection import Selection
 from vreid_common.evaluation.rules import any_image
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
@@ -29,7 +29,7 @@ class _OneImageAnIdentity(Protocol):
     def record(self) -> dict[str, int | str]:
         return super().record | {"draws": self.num_draws, "draw seed": self.seed}
 
-    def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Draw]:
+    def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Selection]:
         pids = np.concatenate([query.pids.numpy(), gallery.pids.numpy()])
         if (pids == UNKNOWN).any():
             row = int((pids == UNKNOWN).argmax())
@@ -55,7 +55,7 @@ class _OneImageAnIdentity(Protocol):
         return self.measure(Labels.of(query), Labels.of(gallery), distance, any_image)
 
     @abstractmethod
-    def _draw(self, drawn: np.ndarray, others: np.ndarray) -> Draw:
+    def _draw(self, drawn: np.ndarray, others: np.ndarray) -> Selection:
         """Which of the (I,) ``drawn`` and the (N - I,) other images are queries."""
 
 
@@ -66,8 +66,8 @@ class OneGalleryImage(_OneImageAnIdentity):
     title = "one gallery image an identity"
     description = "one image of each identity, drawn at random, is the gallery, and all others are queries"
 
-    def _draw(self, drawn: np.ndarray, others: np.ndarray) -> Draw:
-        return Draw(query=others, gallery=drawn)
+    def _draw(self, drawn: np.ndarray, others: np.ndarray) -> Selection:
+        return Selection(query=others, gallery=drawn)
 
 
 @PROTOCOL_REGISTRY.register()
@@ -77,5 +77,5 @@ class OneQueryImage(_OneImageAnIdentity):
     title = "one query image an identity"
     description = "one image of each identity, drawn at random, is a query, and all others are the gallery"
 
-    def _draw(self, drawn: np.ndarray, others: np.ndarray) -> Draw:
-        return Draw(query=drawn, gallery=others)
+    def _draw(self, drawn: np.ndarray, others: np.ndarray) -> Selection:
+        return Selection(query=drawn, gallery=others)

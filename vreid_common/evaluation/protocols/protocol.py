@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.metrics import Normalizer, RankingMetrics, evaluate_rules
-from vreid_common.evaluation.protocols.draw import Draw
+from vreid_common.evaluation.protocols.selection import Selection
 from vreid_common.evaluation.roc import rule_tpr_at_fpr
 from vreid_common.evaluation.rules import MatchRule, all_of, other_view, same_view
 from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
@@ -113,7 +113,7 @@ class Protocol(ABC):
             InputError: the labels do not give what the protocol needs, or no query has a match.
         """
 
-    def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Draw]:
+    def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Selection]:
         """The random draws, each evaluated on its own and averaged; none where query and gallery are taken as they are.
 
         Raises:
@@ -123,6 +123,7 @@ class Protocol(ABC):
 
     def summary(self, found: ProtocolResult, metric: str, reranking: str) -> str:
         """What every number has to be read with: the protocol, the metric, the re-ranking and what was left out."""
+        size = f"{found.num_gallery:,}"
         sentences = [f"Protocol: {self.title} ({self.description}).", f"Metric {metric}, {reranking}."]
         if found.num_draws > 1:
             sentences.append(f"Means of {found.num_draws} draws (seed {self.seed}) with their standard deviations.")
@@ -132,8 +133,10 @@ class Protocol(ABC):
         if found.ranking is not None:
             queries = found.ranking.num_queries
             left_out = queries - found.ranking.num_valid_queries
-            sentences.append(f"{queries:,} queries, {left_out:,} of them left out for want of a match;")
-        return " ".join([*sentences, f"gallery of {found.num_gallery:,}."])
+            sentences.append(f"{queries:,} queries, {left_out:,} of them left out for want of a match; gallery of {size}.")
+        else:
+            sentences.append(f"Gallery of {size}.")
+        return " ".join(sentences)
 
     def measure(self, query: Labels, gallery: Labels, distance: DistanceRows, match: MatchRule) -> ProtocolResult:
         """The metrics when ``match`` says which gallery entries of the query's identity count.

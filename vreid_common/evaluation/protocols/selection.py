@@ -1,4 +1,4 @@
-"""A random choice of query and gallery among the images of a test set.
+"""A choice of query and gallery among the images of a test set.
 
 Shape shorthand: Q queries, G gallery images, N = Q + G images, the queries first.
 """
@@ -12,11 +12,11 @@ import torch
 
 from vreid_common.structures import FeatureSet
 
-__all__ = ["Draw"]
+__all__ = ["Selection"]
 
 
 @dataclass(frozen=True, eq=False)
-class Draw:
+class Selection:
     """Which of the N images of a test set are queries, and which are the gallery.
 
     Attributes:
@@ -28,7 +28,7 @@ class Draw:
     gallery: np.ndarray
 
     def of(self, query: FeatureSet, gallery: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
-        """The drawn queries and gallery of a test set that has these. Its features are copied, not computed again."""
+        """The chosen images of a test set that has these. Their features are copied, not computed again."""
         return _select(query, gallery, self.query), _select(query, gallery, self.gallery)
 
 
