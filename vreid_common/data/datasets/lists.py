@@ -1,6 +1,7 @@
 """Text files with an image or a vehicle a line, as most data sets list them."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from vreid_common.structures import UNKNOWN
 __all__ = ["read_lines", "read_rows", "whole_number"]
 
 
+@lru_cache(maxsize=1 << 12)  # the rows of a vehicle follow one another, with its number, model and colour on each
 def whole_number(text: str) -> int:
     """A number as ids are written; ``int`` would take signs, underscores and numbers that do not fit in 64 bits.
 

@@ -1,6 +1,6 @@
 """PKU-VD1 and PKU-VD2."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import ClassVar
 
 from fastreid.data.datasets import DATASET_REGISTRY
@@ -47,25 +47,27 @@ class _PKUVD(FolderDataset):
     def read_splits(self) -> Splits:
         query = self._items("query_ref/querylist.txt")
         queries = {item.path for item in query}
-        gallery, *parts = (
-            [item for item in self._items(_GALLERIES[name]) if item.path not in queries] for name in self.galleries
-        )
+        whole, *parts = self.galleries
+        gallery = [item for item in self._items(_GALLERIES[whole]) if item.path not in queries]
         place = {item.path: len(query) + number for number, item in enumerate(gallery)}
-        self._subsets: dict[str, list[int]] = {}
-        for name, items in zip(self.galleries[1:], parts, strict=True):
-            strangers = [item.path for item in items if item.path not in place]
-            part_list, whole_list = self.folder / _GALLERIES[name], _GALLERIES["large"]
-            self.faults += [f"{part_list} lists {path}, which {whole_list} does not." for path in strangers]
-            self._subsets[name] = [*range(len(query)), *sorted({place[item.path] for item in items if item.path in place})]
+        self._subsets = {name: [*range(len(query)), *self._places(_GALLERIES[name], place, queries)] for name in parts}
         return self._items("train_test/trainlist.txt"), query, gallery
 
     def subsets(self) -> dict[str, list[int]]:
         return self._subsets
 
     def inconsistencies(self) -> Iterator[str]:
-        names = {item.path.rpartition("/")[2] for item in [*self.train, *self.query, *self.gallery]}
         if self.galleries[0] == "large":
+            names = {item.path.rpartition("/")[2] for item in [*self.train, *self.query, *self.gallery]}
             yield from unlisted_images(self.folder / "image", names, "trainlist.txt or testlist.txt")
+
+    def _places(self, list_name: str, place: Mapping[str, int], queries: Container[str]) -> list[int]:
+        """Rising places of the images that a smaller gallery lists, queries left out."""
+        path, image = self.folder / list_name, self.folder / "image"
+        listed = {f"{image}/{name}.jpg" for name, _ in self.rows(path, _COLUMNS)}
+        strangers = sorted(file for file in listed if file not in place and file not in queries)
+        self.faults += [f"{path} lists {file}, which {_GALLERIES['large']} does not." for file in strangers]
+        return sorted(place[file] for file in listed if file in place)
 
     def _items(self, list_name: str) -> list[VehicleImage]:
         image = self.folder / "image"
