@@ -16,6 +16,7 @@ from vreid_common.reranking.expansion import cosine_weights
 from vreid_common.reranking.graph import self_and_neighbors
 from vreid_common.reranking.parameters import as_count, as_exponent
 from vreid_common.reranking.sparse import SparseRows
+from vreid_common.structures import FeatureRows
 
 __all__ = ["GraphPropagationRows", "graph_propagation"]
 
@@ -24,6 +25,9 @@ _COLUMNS = 64
 
 class GraphPropagationRows:
     """``graph_propagation`` as ``DistanceRows``: the propagated features are kept sparse, and distances computed when read.
+
+    Images that have nothing in common in the graph, which with small k1 and k2 are most of them, are at distance 1. So that
+    they do not rank by their index, their distance is 1 + (1 - cos(q, g)).
 
     Args:
         query: (Q, D) float32, contiguous.
@@ -39,10 +43,16 @@ class GraphPropagationRows:
             neighbors, cosines = self_and_neighbors(torch.cat((query, gallery)), max(k1, k2) + 1)
             weights = cosine_weights(cosines[:, : k2 + 1], alpha)
             self._features = _propagated(neighbors[:, : k1 + 1], neighbors[:, : k2 + 1], weights, rounds)
+        self._cosine = FeatureRows(query, gallery, "cosine")
         self._gallery = self._features.slice(len(query), len(self._features))
 
-    @torch.no_grad()
     def rows(self, start: int, stop: int) -> Tensor:
+        distance = self.propagated_distance(start, stop)
+        return torch.where(distance < 1, distance, 1 + self._cosine.rows(start, stop).clamp_min_(0))
+
+    @torch.no_grad()
+    def propagated_distance(self, start: int, stop: int) -> Tensor:
+        """What ``graph_propagation`` returns, for queries ``start`` to ``stop``: (stop - start, G)."""
         stop = min(stop, self.shape[0])
         block = self._features.values.new_empty(max(stop - start, 0), self.shape[1])
 
@@ -80,7 +90,9 @@ def graph_propagation(query: Array, gallery: Array, k1: int = 26, k2: int = 7, a
         TypeError, ValueError: the features do not fit each other, or a parameter is outside its range.
     """
     queries, images = as_features(query, gallery)
-    return give_back(GraphPropagationRows(queries, images, k1, k2, alpha, rounds=rounds).rows(0, len(queries)), query)
+    return give_back(
+        GraphPropagationRows(queries, images, k1, k2, alpha, rounds=rounds).propagated_distance(0, len(queries)), query
+    )
 
 
 def _sparse(neighbors: Tensor, values: Tensor) -> Tensor:

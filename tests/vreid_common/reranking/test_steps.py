@@ -117,7 +117,10 @@ def test_k_reciprocal_on_the_cosine_and_on_features_as_they_are():
 
 def test_graph_propagation_is_its_function(retrieval):
     found = steps.GraphPropagation(k1=9, k2=3, alpha=1.0, rounds=1)(retrieval)
-    torch.testing.assert_close(matrix(found), graph_propagation(Q, G, 9, 3, 1.0, rounds=1), atol=1e-6, rtol=0)
+    expected = graph_propagation(Q, G, 9, 3, 1.0, rounds=1)
+    # What has nothing in common is behind the rest, by the cosine.
+    torch.testing.assert_close(matrix(found).clamp_max(1), expected, atol=1e-6, rtol=0)
+    assert (matrix(found)[expected == 1] >= 1).all()
 
 
 @pytest.mark.parametrize("reduce", ["mean", "min"])
