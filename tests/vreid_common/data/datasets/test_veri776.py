@@ -24,6 +24,21 @@ def test_items(veri):
     assert all(Path(item.path).is_file() for item in data.train + data.query + data.gallery)
 
 
+def test_colour_type_and_time(veri):
+    labels = veri / "train_label.xml"
+    labels.write_bytes(labels.read_bytes().replace(b'colorID="1" typeID="4"', b'colorID="10" typeID="x"', 1))
+    data = read(veri)
+    assert [(item.color_id, item.type_id, item.timestamp) for item in data.train] == [
+        (10, UNKNOWN, 16450), (1, 4, 16490), (1, 4, 16500)
+    ]  # fmt: skip
+    assert [(item.color_id, item.type_id, item.timestamp) for item in data.query] == [(1, 4, 30600)]
+    labels.unlink()
+    assert {(item.color_id, item.type_id) for item in read(veri).train} == {(UNKNOWN, UNKNOWN)}
+    labels.write_bytes(b"<Items>")
+    with pytest.raises(DatasetError, match=r"Cannot read the labels .*train_label\.xml"):
+        read(veri)
+
+
 def test_same_ids_as_fastreids_reader(veri, cfg, monkeypatch):
     monkeypatch.setenv("FASTREID_DATASETS", str(veri.parent))
     veri.rename(veri.parent / "veri")
