@@ -4,8 +4,9 @@ import argparse
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
 
 from fastreid.data.datasets.bases import ImageDataset
 from tabulate import tabulate
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from vreid_common.config import CfgNode, get_vreid_cfg
 from vreid_common.data.build import build_dataset, dataset_class
-from vreid_common.data.datasets import DatasetError, FolderDataset, VehicleDataset, data_root
+from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
 from vreid_common.data.image import ImageReadError, read_image
 from vreid_common.errors import InputError
 from vreid_common.structures import UNKNOWN, VehicleImage
@@ -50,8 +51,8 @@ def run_check(args: argparse.Namespace) -> int:
     if not total:
         try:
             # A set that can collects the faults of its lists, so that one of them does not hide the others.
-            tolerant = issubclass(cls, FolderDataset)
-            dataset = cls(root=root, tolerant=True) if tolerant else build_dataset(cfg, args.name, root)
+            tolerant = getattr(cls, "tolerant", False)
+            dataset = cls(root=root, tolerant=True, **kwargs) if tolerant else build_dataset(cfg, args.name, root)
         except DatasetError as error:
             total += _print_faults("Layout", [str(error)], args.limit)
         else:
@@ -75,18 +76,28 @@ def _configuration(args: argparse.Namespace) -> CfgNode:
 
 def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[str, Iterable[str]]]:
     splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
-    if isinstance(dataset, FolderDataset):
+    owners_id = dataset.owners_id if isinstance(dataset, VehicleDataset) else _owners_id
+    if isinstance(dataset, VehicleDataset):
         yield "Faulty rows", list(dataset.faults)
     yield "Missing images", _missing_images(splits)
     yield "Listed twice", _listed_twice(splits)
-    yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""))
-    yield "Queries without a match", _unmatched_queries(dataset.query, dataset.gallery)
-    yield "Tracks of several vehicles", [*_mixed_tracks(dataset.train), *_mixed_tracks(dataset.query + dataset.gallery)]
+    yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""), owners_id)
+    yield "Queries without a match", _unmatched_queries(dataset.query, dataset.gallery, owners_id)
+    tracks = (_mixed_tracks(items, owners_id) for items in (dataset.train, dataset.query + dataset.gallery))
+    yield "Tracks of several vehicles", chain.from_iterable(tracks)
     if isinstance(dataset, VehicleDataset):
         yield "Lists and labels", dataset.inconsistencies()
     if args.read_images:
         paths = sorted({item.path for items in splits.values() for item in items})
         yield "Unreadable images", _unreadable_images([path for path in paths if not _file_fault(path)], args.workers)
+
+
+OwnersId = Callable[[str, int | str], str]
+
+
+def _owners_id(field: str, value: int | str) -> str:
+    """``VehicleDataset.owners_id`` for FastReID's own sets."""
+    return str(value)
 
 
 def _missing_images(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
@@ -118,14 +129,14 @@ def _listed_twice(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
             yield f"{item.path} is listed both for training and for testing."
 
 
-def _shared_ids(splits: dict[str, list[VehicleImage]], prefix: str) -> Iterator[str]:
+def _shared_ids(splits: dict[str, list[VehicleImage]], prefix: str, owners_id: OwnersId) -> Iterator[str]:
     train = {str(item.pid).removeprefix(f"{prefix}_"): item.path for item in splits["train"]}
     test = {str(item.pid): item.path for item in splits["query"] + splits["gallery"] if item.pid != UNKNOWN}
     for pid in sorted(train.keys() & test.keys()):
-        yield f"Vehicle {pid} is in the training images ({train[pid]}) and in the test images ({test[pid]})."
+        yield f"Vehicle {owners_id('pid', pid)} is in the training images ({train[pid]}) and in the test images ({test[pid]})."
 
 
-def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage]) -> Iterator[str]:
+def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage], owners_id: OwnersId) -> Iterator[str]:
     cameras: dict[int | str, set[int | str]] = defaultdict(set)
     for item in gallery:
         cameras[item.pid].add(item.camid)
@@ -133,17 +144,19 @@ def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage]) -
         if item.pid == UNKNOWN:
             continue
         if not cameras[item.pid]:
-            yield f"{item.path}: the gallery has no image of vehicle {item.pid}."
+            yield f"{item.path}: the gallery has no image of vehicle {owners_id('pid', item.pid)}."
         elif item.camid != UNKNOWN and cameras[item.pid] == {item.camid}:
-            yield f"{item.path}: the gallery has vehicle {item.pid} only from the query's own camera {item.camid}."
+            vehicle, camera = owners_id("pid", item.pid), owners_id("camid", item.camid)
+            yield f"{item.path}: the gallery has vehicle {vehicle} only from the query's own camera {camera}."
 
 
-def _mixed_tracks(items: list[VehicleImage]) -> Iterator[str]:
+def _mixed_tracks(items: list[VehicleImage], owners_id: OwnersId) -> Iterator[str]:
     first: dict[int, VehicleImage] = {}
     for item in items:
         other = first.setdefault(item.track_id, item)
         if item.track_id != UNKNOWN and item.pid != other.pid:
-            yield f"Track {item.track_id} holds {other.path} of vehicle {other.pid} and {item.path} of vehicle {item.pid}."
+            track, vehicles = owners_id("track_id", item.track_id), [owners_id("pid", each.pid) for each in (other, item)]
+            yield f"Track {track} holds {other.path} of vehicle {vehicles[0]} and {item.path} of vehicle {vehicles[1]}."
 
 
 def _unreadable_images(paths: list[str], workers: int) -> Iterator[str]:

@@ -160,6 +160,38 @@ class TestCSV:
         output = check(capsys, "CSVVehicles", "--opts", "DATASETS.CSV.FILE", csv_file)[1]
         assert "v0_0.png is listed both for training and for testing" in output
 
+    def test_every_missing_image_beside_a_faulty_row(self, csv_file, capsys):
+        rows = "one.png,1,train\ntwo.png,1,train\nv0_0.png,2,test\nv0_1.png,2,query\nthree.png,2,gallery\n"
+        csv_file.write_text(f"path,vehicle_id,split\n{rows}")
+        status, output = check(capsys, "CSVVehicles", "--opts", "DATASETS.CSV.FILE", csv_file)
+        assert status == 1
+        assert [line.strip() for line in output.splitlines() if line.startswith("  ")] == [
+            f"{csv_file}, row 4: split is 'test': write 'query' for the images that are searched with and 'gallery' for those "
+            "that are searched.",
+            *(
+                f"{split}: there is no file {csv_file.parent / name}.png."
+                for split, name in (("train", "one"), ("train", "two"), ("gallery", "three"))
+            ),
+        ]
+        assert "4 faults found" in output
+
+    def test_faults_name_the_users_own_ids(self, csv_file, capsys):
+        rows = [
+            "v0_0.png,bus_0001,gate,train,",
+            "v0_1.png,bus_0001,gate,query,",
+            "v1_0.png,van_7,yard,query,t5",
+            "v1_1.png,van_7,yard,gallery,t5",
+            "v2_0.png,car_3,yard,gallery,t5",
+        ]
+        csv_file.write_text("path,vehicle_id,camera_id,split,track_id\n" + "\n".join(rows))
+        output = check(capsys, "CSVVehicles", "--opts", "DATASETS.CSV.FILE", csv_file)[1]
+        assert "Vehicle bus_0001 is in the training images" in output
+        assert "the gallery has no image of vehicle bus_0001" in output
+        assert "the gallery has vehicle van_7 only from the query's own camera yard" in output
+        assert "Track t5 holds" in output
+        assert "of vehicle van_7 and" in output
+        assert "of vehicle car_3." in output
+
     def test_real_photographs(self, photos, capsys):
         arguments = ["--read-images", "--workers", "2", "--opts", "DATASETS.CSV.FILE", photos / "vehicles.csv"]
         assert check(capsys, "CSVVehicles", *arguments)[0] == 0

@@ -2,8 +2,9 @@
 
 import copy
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from fastreid.data.datasets.bases import ImageDataset
 
@@ -35,6 +36,9 @@ class VehicleDataset(ImageDataset):
     """
 
     dataset_name: str
+    tolerant: ClassVar[bool] = False
+    """Whether the constructor takes ``tolerant=True``: faulty rows are left out and what was wrong is kept in ``faults``."""
+    faults: Sequence[str] = ()
 
     def __init__(self, train: list[VehicleImage], query: list[VehicleImage], gallery: list[VehicleImage], **kwargs) -> None:
         super().__init__(train, query, gallery, **kwargs)
@@ -51,6 +55,10 @@ class VehicleDataset(ImageDataset):
     def subsets(self) -> dict[str, list[int]]:
         """Parts of the test images that are evaluated for themselves: name → rising places in ``query + gallery``."""
         return {}
+
+    def owners_id(self, field: str, value: int | str) -> str:
+        """What the data's owner calls the vehicle, camera or track that an item's ``pid``, ``camid`` or ``track_id`` is."""
+        return str(value).removeprefix(f"{self.dataset_name}_")
 
     def combine_all(self) -> None:
         """Adds the query and gallery images to the training images, under ids of their own, as FastReID does."""

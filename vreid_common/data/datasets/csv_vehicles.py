@@ -19,6 +19,8 @@ _REQUIRED = ("path", "vehicle_id", "split")
 _OPTIONAL = ("camera_id", "track_id", "view")
 _SPLITS = ("train", "query", "gallery")
 
+_Numbers = dict[str, dict[str, int]]
+
 _logger = logging.getLogger(__name__)
 
 
@@ -35,17 +37,21 @@ class CSVVehicles(VehicleDataset):
     Args:
         root: data root; a relative ``file`` is looked for in the working directory, then here.
         file: the CSV file, UTF-8, separated by commas.
+        tolerant: leave faulty rows out instead of raising, keep what was wrong in ``faults``, and look for no image.
     """
 
     dataset_name = "CSVVehicles"
+    tolerant = True
 
-    def __init__(self, root: str = "", file: str = "", **kwargs) -> None:
+    def __init__(self, root: str = "", file: str = "", *, tolerant: bool = False, **kwargs) -> None:
         path = _locate(root or data_root(), file)
-        rows, faults = _read_rows(path)
-        faults = faults or _missing_first_images(path, rows)
-        if faults:
+        rows, self.faults = _read_rows(path)
+        faults = self.faults or _missing_first_images(path, rows)
+        if faults and not (tolerant and rows):
             raise DatasetError(faults[0])
-        by_split = {split: _items(path, rows, split) for split in _SPLITS}
+        numbers = _number_labels(rows)
+        self._owners_ids = {field: {number: label for label, number in of.items()} for field, of in numbers.items()}
+        by_split = {split: _items(path, rows, numbers, split) for split in _SPLITS}
         unknown = sum(not row.camera_id for row in rows)
         if unknown:
             _logger.warning(
@@ -63,9 +69,13 @@ class CSVVehicles(VehicleDataset):
     @classmethod
     def missing(cls, root: str, file: str = "", **kwargs) -> list[str]:
         try:
-            return _read_rows(_locate(root, file))[1]
+            rows, faults = _read_rows(_locate(root, file))
         except DatasetError as error:
             return [str(error)]
+        return [] if rows else faults
+
+    def owners_id(self, field: str, value: int | str) -> str:
+        return self._owners_ids[field][int(super().owners_id(field, value))]
 
 
 def read_csv_items(path: Path) -> dict[str, list[VehicleImage]]:
@@ -79,7 +89,8 @@ def read_csv_items(path: Path) -> dict[str, list[VehicleImage]]:
     rows, faults = _read_rows(path)
     if faults:
         raise DatasetError(faults[0])
-    return {split: _items(path, rows, split) for split in _SPLITS}
+    numbers = _number_labels(rows)
+    return {split: _items(path, rows, numbers, split) for split in _SPLITS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +187,22 @@ def _missing_first_images(path: Path, rows: Iterable[_Row]) -> list[str]:
     ]
 
 
-def _items(path: Path, rows: list[_Row], split: str) -> list[VehicleImage]:
-    vehicles = _numbers(row.vehicle_id for row in rows)
-    cameras = _numbers(row.camera_id for row in rows)
-    tracks = _numbers(row.track_id for row in rows)
+def _number_labels(rows: list[_Row]) -> _Numbers:
+    """The numbers that stand for the labels of a column, by the item's field; over all splits."""
+    return {
+        "pid": _numbers(row.vehicle_id for row in rows),
+        "camid": _numbers(row.camera_id for row in rows),
+        "track_id": _numbers(row.track_id for row in rows),
+    }
+
+
+def _items(path: Path, rows: list[_Row], numbers: _Numbers, split: str) -> list[VehicleImage]:
     return [
         VehicleImage(
             path=str(path.parent / row.path),
-            pid=vehicles[row.vehicle_id],
-            camid=cameras[row.camera_id],
-            track_id=tracks[row.track_id],
+            pid=numbers["pid"][row.vehicle_id],
+            camid=numbers["camid"][row.camera_id],
+            track_id=numbers["track_id"][row.track_id],
             view_id=VIEWS.index(row.view) if row.view else UNKNOWN,
         )
         for row in rows

@@ -26,6 +26,7 @@ class FolderDataset(VehicleDataset):
         tolerant: leave faulty rows out instead of raising, and keep what was wrong in ``faults``.
     """
 
+    tolerant: ClassVar = True
     title: ClassVar[str]
     """The owners' name of the data set."""
     folders: ClassVar[tuple[str, ...]]
@@ -39,7 +40,7 @@ class FolderDataset(VehicleDataset):
         if missing:
             raise DatasetError(missing[0])
         self.folder = first_folder(root, self.folders)
-        self.faults: list[str] = []
+        self.faults = []
         train, query, gallery = self.read_splits()
         if self.faults and not tolerant:
             raise DatasetError(self.faults[0])

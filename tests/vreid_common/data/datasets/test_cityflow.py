@@ -48,7 +48,7 @@ def test_check_data(cityflow, tmp_path, check, draw):
     for said in (
         f"{labels} says no vehicleID of 000005.jpg, which is a training image.",
         f"{cityflow}/test_track_id.txt, track 1: expected numbers of images, got 'x'.",
-        f"Track 1 holds {train}/000003.jpg of vehicle CityFlow_2 and {train}/000004.jpg of vehicle CityFlow_5.",
+        f"Track 1 holds {train}/000003.jpg of vehicle 2 and {train}/000004.jpg of vehicle 5.",
         "000077.jpg has a label but is not an image of split 'train'.",
         f"{cityflow}/image_test/000009.jpg is not listed in {cityflow}/name_test.txt.",
     ):

@@ -144,7 +144,26 @@ def test_other_encoding(write):
     assert "is not UTF-8" in refused(write("path,vehicle_id,split\nä.png,1,train\n", encoding="utf-16"))
 
 
-def test_missing_lists_every_faulty_row(write):
-    file = write("path,vehicle_id,split\na.png,1,test\na.png,1,train\na.png,,train\n")
-    faults = CSVVehicles.missing("", file=str(file))
-    assert [fault.split(": ")[0] for fault in faults] == [f"{file}, row 2", f"{file}, row 4"]
+class TestTolerant:
+    """What ``vreid check-data`` reads, so that one fault does not hide the others."""
+
+    def test_keeps_good_rows_and_every_fault(self, write):
+        file = write("path,vehicle_id,split\na.png,1,test\nnone.png,1,train\na.png,,train\n")
+        data = read(file, tolerant=True)
+        assert [fault.split(": ")[0] for fault in data.faults] == [f"{file}, row 2", f"{file}, row 4"]
+        assert [item.pid for item in data.train] == ["CSVVehicles_1"]
+        assert CSVVehicles.missing("", file=str(file)) == []
+
+    def test_a_file_without_a_good_row_is_refused(self, write):
+        file = write("path,vehicle_id,split\na.png,1,test\na.png,,train\n")
+        assert len(CSVVehicles.missing("", file=str(file))) == 2
+        with pytest.raises(DatasetError):
+            read(file, tolerant=True)
+
+
+def test_owners_ids_are_those_of_the_file(write):
+    data = read(write(f"{HEADER}\na.png,bus_0001,gate,train,,\nb.png,0042,yard,query,t7,\n"))
+    assert data.owners_id("pid", data.train[0].pid) == "bus_0001"
+    assert data.owners_id("camid", data.train[0].camid) == "gate"
+    query = data.query[0]
+    assert [data.owners_id(name, getattr(query, name)) for name in ("pid", "camid", "track_id")] == ["0042", "yard", "t7"]
