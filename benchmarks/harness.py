@@ -2,7 +2,8 @@
 
 A benchmark compares a subject (ours) with a peer (what people use otherwise). Both run in processes of their own, which keeps
 their settings of torch apart, and take turns: subject, peer, subject, peer, ... Whatever slows the machine down for a while
-meets both. The figure to quote is the median over the pairs of turns of (subject's rate / peer's rate).
+meets both. The figure to quote is the median over the pairs of turns of (subject's rate / peer's rate). The memory is what each
+process needed during its turns over what it held before the first one: its data, its libraries and what it warmed up.
 
     python benchmarks/training.py --quick          # writes benchmarks/results/training-cpu.json and docs/benchmarks.md
 """
@@ -25,6 +26,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+from memory import PeakMemory
 
 from vreid_common.files import write_atomically
 
@@ -48,17 +50,21 @@ class Ended(BaseException):
 class Turns:
     """A contestant's view of the contest: wait for a turn, do the work, report how much of it took how long."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, device: str) -> None:
         self._connection = connection
+        self._device = device
+        self._memory: PeakMemory | None = None
 
     def wait(self) -> None:
         """Returns when it is this contestant's turn; raises ``Ended`` after the last."""
+        self._memory = self._memory or PeakMemory(self._device)
         if not self._connection.recv():
             raise Ended
 
     def report(self, work: float, seconds: float) -> None:
         """Ends the turn: so much work (images, queries, ...) was done in so many seconds."""
-        self._connection.send(work / seconds)
+        assert self._memory is not None, "a turn begins with wait()"
+        self._connection.send((work / seconds, self._memory.megabytes()))
 
 
 Contestant = Callable[[Turns], None]
@@ -67,7 +73,7 @@ Contestant = Callable[[Turns], None]
 
 @dataclass(frozen=True)
 class Record:
-    """One comparison. ``spread`` is the interquartile range over the median."""
+    """One comparison. ``spread`` is the interquartile range over the median; memory is in MiB, None in older results."""
 
     name: str
     subject: str
@@ -86,6 +92,8 @@ class Record:
     cores: int
     threads: int
     versions: dict[str, str]
+    subject_memory: float | None = None
+    peer_memory: float | None = None
 
 
 def build_parser(description: str) -> argparse.ArgumentParser:
@@ -113,10 +121,11 @@ def compare(
         RuntimeError: a contestant's process ended; the message has the end of what it printed.
     """
     rates: tuple[list[float], list[float]] = ([], [])
-    with _started(*subject) as ours, _started(*peer) as theirs:
+    memory = [0.0, 0.0]
+    with _started(*subject, device) as ours, _started(*peer, device) as theirs:
         for turn in range(warm_up + repeats):
             for side, take_turn in enumerate((ours, theirs)):
-                rate = take_turn()
+                rate, memory[side] = take_turn()
                 if turn >= warm_up:
                     rates[side].append(rate)
     ratios = [ours / theirs for ours, theirs in zip(*rates, strict=True)]
@@ -127,8 +136,13 @@ def compare(
         len(os.sched_getaffinity(0)),
         int(os.environ.get("OMP_NUM_THREADS", len(os.sched_getaffinity(0)))),
         {package: importlib.metadata.version(package) for package in _VERSIONS} | {"python": platform.python_version()},
+        *(round(megabytes, 1) for megabytes in memory),
     )  # fmt: skip
-    print(f"{name}: {record.subject_median:.1f} against {record.peer_median:.1f} {unit}, ratio {record.ratio:.2f}", flush=True)
+    print(
+        f"{name}: {record.subject_median:.1f} against {record.peer_median:.1f} {unit}, ratio {record.ratio:.2f}; "
+        f"memory {_memory(record)}; peer: {record.peer}",
+        flush=True,
+    )
     return record
 
 
@@ -148,7 +162,8 @@ def make_page(results: Path) -> str:
         "",
         "Made by `make bench` from `benchmarks/`; do not edit. Ours and the peer run in processes of their own and take",
         "turns in one run. Each figure is the median over the turns, with the interquartile range in percent of it; the",
-        "ratio is the median over the pairs of turns. More than 1 means that ours is faster.",
+        "ratio is the median over the pairs of turns. More than 1 means that ours is faster. Memory, ours / the peer's, is the",
+        "most that the process needed during its turns, over what it held before the first one.",
     ]
     for path in sorted(results.glob("*.json")):
         records = [Record(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
@@ -159,8 +174,8 @@ def make_page(results: Path) -> str:
             "",
             f"{records[0].device}, {records[0].cores} cores, {records[0].threads} threads; {versions}.",
             "",
-            "| what | sizes | ours | peer | ratio |",
-            "| --- | --- | ---: | ---: | ---: |",
+            "| what | sizes | ours | peer | ratio | memory |",
+            "| --- | --- | ---: | ---: | ---: | ---: |",
             *map(_table_row, records),
             "",
             *sorted({f"Ours: {record.subject}. Peer: {record.peer}." for record in records}),
@@ -172,20 +187,27 @@ def _table_row(record: Record) -> str:
     sizes = ", ".join(f"{key} {value}" for key, value in record.sizes.items())
     ours = f"{record.subject_median:.1f} {record.unit} (± {record.subject_spread:.0%})"
     theirs = f"{record.peer_median:.1f} {record.unit} (± {record.peer_spread:.0%})"
-    return f"| {record.name} | {sizes} | {ours} | {theirs} | {record.ratio:.2f} (± {record.ratio_spread:.0%}) |"
+    ratio = f"{record.ratio:.2f} (± {record.ratio_spread:.0%})"
+    return f"| {record.name} | {sizes} | {ours} | {theirs} | {ratio} | {_memory(record)} |"
+
+
+def _memory(record: Record) -> str:
+    if record.subject_memory is None or record.peer_memory is None:
+        return "not measured"
+    return f"{record.subject_memory:.0f} / {record.peer_memory:.0f} MiB"
 
 
 @contextlib.contextmanager
-def _started(name: str, contestant: Contestant) -> Iterator[Callable[[], float]]:
-    """A contestant in a process of its own, as a function that lets it take a turn and returns its rate."""
+def _started(name: str, contestant: Contestant, device: str) -> Iterator[Callable[[], tuple[float, float]]]:
+    """A contestant in a process of its own, as a function that lets it take a turn and returns its rate and memory so far."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with tempfile.NamedTemporaryFile() as log:
-        process = context.Process(target=_take_part, args=(contestant, theirs, log.name))
+        process = context.Process(target=_take_part, args=(contestant, theirs, device, log.name))
         process.start()
         theirs.close()
 
-        def take_turn() -> float:
+        def take_turn() -> tuple[float, float]:
             time.sleep(_SETTLE_SECONDS)
             try:
                 ours.send(True)
@@ -202,14 +224,14 @@ def _started(name: str, contestant: Contestant) -> Iterator[Callable[[], float]]
             process.kill()
 
 
-def _take_part(contestant: Contestant, connection: Connection, log: str) -> None:
+def _take_part(contestant: Contestant, connection: Connection, device: str, log: str) -> None:
     with Path(log).open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     # A spawned process would spawn its own children too: a loader's workers, which then take a hundred times as long to start.
     multiprocessing.set_start_method(None, force=True)
     with contextlib.suppress(Ended):
-        contestant(Turns(connection))
+        contestant(Turns(connection, device))
 
 
 def _summary(values: Sequence[float]) -> tuple[float, float]:

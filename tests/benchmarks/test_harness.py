@@ -7,6 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 SCRIPT = """
@@ -15,9 +17,12 @@ from functools import partial
 from pathlib import Path
 import harness
 
-def contestant(turns, seconds, log, fail=False):
+def contestant(turns, seconds, megabytes, log, fail=False):
+    held = bytearray(50 << 20)  # before the turns, so it does not count
     while True:
         turns.wait()
+        block = bytearray(megabytes << 20)
+        del block
         if fail:
             raise ValueError("the contestant's own error")
         with open(log, "a") as file:
@@ -28,8 +33,8 @@ def contestant(turns, seconds, log, fail=False):
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     harness.RESULTS, harness.PAGE, harness._SETTLE_SECONDS = folder / "results", folder / "page.md", 0
-    ours = partial(contestant, seconds=0.1, log=folder / "log", fail="fail" in sys.argv)
-    theirs = partial(contestant, seconds=0.2, log=folder / "log")
+    ours = partial(contestant, seconds=0.1, megabytes=30, log=folder / "log", fail="fail" in sys.argv)
+    theirs = partial(contestant, seconds=0.2, megabytes=100, log=folder / "log")
     record = harness.compare("toy", ("ours", ours), ("theirs", theirs), unit="images/s", sizes={"batch": 10}, device="cpu",
                              warm_up=1, repeats=3)
     harness.save("toy-cpu", [record])
@@ -52,8 +57,11 @@ def test_contestants_take_turns_and_the_record_says_it_all(tmp_path):
     assert (record["warm_up"], record["repeats"], record["unit"], record["sizes"]) == (1, 3, "images/s", {"batch": 10})
     assert record["cores"] >= 1
     assert {"torch", "fastreid", "python"} <= record["versions"].keys()
+    assert record["subject_memory"] == pytest.approx(30, abs=5)
+    assert record["peer_memory"] == pytest.approx(100, abs=5)
     page = (tmp_path / "page.md").read_text()
-    assert "| toy | batch 10 | 100.0 images/s (± 0%) | 50.0 images/s (± 0%) | 2.00 (± 0%) |" in page
+    assert "| toy | batch 10 | 100.0 images/s (± 0%) | 50.0 images/s (± 0%) | 2.00 (± 0%) | " in page
+    assert f"| {record['subject_memory']:.0f} / {record['peer_memory']:.0f} MiB |" in page
     assert f"{record['cores']} cores, {record['threads']} threads; torch {record['versions']['torch']}" in page
     assert str(tmp_path) not in page
 
@@ -71,3 +79,18 @@ def test_page_is_the_one_made_from_the_results(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(BENCHMARKS)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_results_of_before_memory_was_measured_are_read(tmp_path):
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = tmp_path / "results" / "toy-cpu.json"
+    records = json.loads(results.read_text())
+    for side in ("subject", "peer"):
+        del records[0][f"{side}_memory"]
+    results.write_text(json.dumps(records))
+    code = "import sys, harness; from pathlib import Path; print(harness.make_page(Path(sys.argv[1])))"
+    command = [sys.executable, "-c", code, results.parent]
+    environment = os.environ | {"PYTHONPATH": str(BENCHMARKS)}
+    page = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "| 2.00 (± 0%) | not measured |" in page

@@ -19,9 +19,9 @@ from vreid_common.threads import run_threads
 
 __all__ = ["Band", "Tile", "bands"]
 
-# Queries of a band that is read in tiles, for whose features there is memory, and
-# bytes of a block of rows, of a distance that can be read by rows only, and of all that is kept for the pairs of a band.
+# Queries of a band that is read in tiles: as many as the highest tile has, so that tiles of features have one height.
 _TILED_ROWS = 2048
+# Bytes of a block of rows, of a distance that can be read by rows only, and of all that is kept for the pairs of a band.
 _ROWS_BYTES = 32 << 20
 _PAIRS_BYTES = 20 << 20
 _BYTES_A_PAIR = 160

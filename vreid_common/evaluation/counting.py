@@ -8,88 +8,88 @@ Shape shorthand: R rows and C columns of a tile, M marks, G gallery images.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from vreid_common.evaluation.marks import find_buckets
 from vreid_common.jit import compiled
 
-__all__ = ["FinishArrays", "OwnImages", "TileArea", "count_tile"]
+__all__ = ["count_tile", "leave_out"]
 
 # Columns that stay in the first-level cache while all marks of the row are compared with them.
 _CHUNK = 1024
-
-
-class TileArea(NamedTuple):
-    """What a tile covers: gallery images ``start`` to ``stop``, the first ``skip`` of which are not to be counted, and (R,) the
-    rows' segments of the marks."""
-
-    start: int
-    stop: int
-    skip: int
-    segments: np.ndarray
-
-
-class FinishArrays(NamedTuple):
-    """``structures.Finish``: (G,) and (R,) of the tile's type; no row is an empty one, nothing to be done is two."""
-
-    column: np.ndarray
-    row: np.ndarray
-
-
-class OwnImages(NamedTuple):
-    """The images of the rows' own identities: ``images[first[r]:last[r]]``, as in ``IdentityPairs``."""
-
-    images: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
+# One near entry of so many is few: they are searched one by one, and found in stretches of so many.
+_FEW = 32
+_STRETCH = 64
 
 
 @compiled()
-def count_tile(entries, stride, area, finish, own, marks, ends, histogram, bad):
-    """Adds the places of a tile's entries to ``histogram``, but for the entries of the query's own identity.
+def count_tile(entries, stride, area, finish, segments, marks, ends, bounds, histogram, bad):
+    """Adds the places of a tile's entries to ``histogram``.
+
+    The tuples are of no class of ours: compiled code that is kept names the classes of its arguments, and a later version that
+    has others could not read it.
 
     Args:
         entries: the tile's values; row r begins at ``r * stride``.
-        area: ``TileArea``.
-        finish: ``FinishArrays`` that make distances of the values.
-        own: ``OwnImages``.
-        marks: ``Marks`` with distances of the tile's type.
-        ends: (S,) int64: only marks before this one of a segment are counted for.
+        area: first and last but one gallery image of the tile, and how many of its first ones are not to be counted.
+        finish: (G,) column and (R,) row of ``structures.Finish``, which make distances of the values. No row is an empty one;
+            two empty ones are nothing to be done.
+        segments: (R,) the rows' segments of the marks.
+        marks: ``tuple(Marks)``, of the tile's type.
+        ends, bounds: (S,) how far into each segment marks are counted for: one after the last such mark, and its distance
+            (-inf if there is none).
         histogram: (M,) int64.
         bad: (R,) bool, set where a row has a NaN; what is counted for the row is then worthless.
     """
-    distances, columns = marks.distances, marks.columns
+    first_image, last_image, skip = area
+    column_finish, row_finish = finish
+    distances, columns, offsets, guides, guide_offsets, lows, scales = marks
     scratch, buckets = np.empty(_CHUNK, entries.dtype), np.empty(_CHUNK, np.int32)
-    for r in range(len(area.segments)):
-        segment = area.segments[r]
-        begin, end = marks.offsets[segment], ends[segment]
-        guide = marks.guides[marks.guide_offsets[segment] : marks.guide_offsets[segment + 1]]
-        row = entries[r * stride : r * stride + area.stop - area.start]
-        shift = finish.row[r : r + 1]
-        for start in range(area.skip, len(row), _CHUNK):
-            chunk, column = row[start : start + _CHUNK], area.start + start
-            if len(finish.column) > 0:
-                chunk = _finish(chunk, finish.column[column : column + len(chunk)], shift, scratch)
-            if begin < end and _count_not_above(chunk, distances[end - 1]) == 0:
+    for r in range(len(segments)):
+        segment = segments[r]
+        bound = bounds[segment]
+        row = entries[r * stride : r * stride + last_image - first_image]
+        for start in range(skip, len(row), _CHUNK):
+            chunk, column = row[start : start + _CHUNK], first_image + start
+            if len(column_finish) > 0:
+                chunk = _finish(chunk, column_finish[column : column + len(chunk)], row_finish[r : r + 1], scratch)
+            # Mostly none where the ranking is good, and then the row's marks are not even read.
+            near = _count_not_above(chunk, bound)
+            if near == 0:
                 continue
+            begin, end = offsets[segment], ends[segment]
+            guide = guides[guide_offsets[segment] : guide_offsets[segment + 1]]
             if _count_nan(chunk) > 0:
                 bad[r] = True
+            elif begin < end and near * _FEW <= len(chunk):
+                _search(chunk, column, distances, columns, begin, end, histogram)
             elif begin < end:
                 rest = _compare(chunk, column, distances, columns, begin, end, len(guide) > 0, histogram)
                 if begin < rest:
-                    find_buckets(chunk, marks.lows[segment], marks.scales[segment], len(guide) - 1, buckets)
+                    find_buckets(chunk, lows[segment], scales[segment], len(guide) - 1, buckets)
                     _look_up(chunk, column, distances, columns, rest, guide, buckets, histogram)
 
-        images = own.images[own.first[r] : own.last[r]]
-        for i in range(np.searchsorted(images, area.start + area.skip), np.searchsorted(images, area.stop)):
-            value = row[images[i] - area.start : images[i] - area.start + 1]
-            if len(finish.column) > 0:
-                value = _finish(value, finish.column[images[i] : images[i] + 1], shift, scratch)
-            place = _place(value[0], images[i], distances, columns, begin, end)
-            if place < end:
-                histogram[place] -= 1
+
+@compiled()
+def leave_out(entries, stride, area, finish, rows, images, segments, marks, ends, histogram):
+    """Takes the places of some of the entries that ``count_tile`` has counted from ``histogram`` again.
+
+    Args:
+        rows, images: (N,) row in the tile and gallery index of each entry.
+    """
+    first_image, _, _ = area
+    column_finish, row_finish = finish
+    distances, columns, offsets, _, _, _, _ = marks
+    scratch = np.empty(1, entries.dtype)
+    for r, image in zip(rows, images):  # noqa: B905 - numba's zip has no `strict`
+        start = r * stride + image - first_image
+        entry = entries[start : start + 1]
+        if len(column_finish) > 0:
+            entry = _finish(entry, column_finish[image : image + 1], row_finish[r : r + 1], scratch)
+        end = ends[segments[r]]
+        place = _place(entry[0], image, distances, columns, offsets[segments[r]], end)
+        if place < end:
+            histogram[place] -= 1
 
 
 @compiled()
@@ -106,6 +106,21 @@ def _finish(values, column, shift, out):
             distance = shift[0] + (column[i] + values[i])
             out[i] = zero if distance < zero else distance  # a NaN stays one
     return out
+
+
+@compiled()
+def _search(chunk, column, distances, columns, begin, end, histogram):
+    """Finds the few entries that are near enough, and searches the place of each."""
+    bound = distances[end - 1]
+    for start in range(0, len(chunk), _STRETCH):
+        stretch = chunk[start : start + _STRETCH]
+        if _count_at_most(stretch, bound) == 0:
+            continue
+        for i in range(len(stretch)):
+            if stretch[i] <= bound:
+                place = _place(stretch[i], column + start + i, distances, columns, begin, end)
+                if place < end:
+                    histogram[place] += 1
 
 
 @compiled()

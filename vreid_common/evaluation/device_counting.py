@@ -21,21 +21,22 @@ class DevicePlaces:
 
     Args:
         marks: with float32 distances.
+        rows: (R,) int64, the segment of each row.
         device: where the tiles are.
     """
 
-    def __init__(self, marks: Marks, device: torch.device) -> None:
+    def __init__(self, marks: Marks, rows: np.ndarray, device: torch.device) -> None:
         sizes = np.diff(marks.offsets)
         segments = np.repeat(np.arange(len(sizes)), sizes)
         slots = np.arange(len(segments)) - np.repeat(marks.offsets[:-1], sizes)
         self._segments, self._slots = (torch.from_numpy(index).to(device) for index in (segments, slots))
-        self._of_row = torch.from_numpy(marks.segments).to(device)
+        self._of_row = torch.from_numpy(rows).to(device)
         distances, columns = (torch.from_numpy(array).to(device) for array in (marks.distances, marks.columns))
         # (S, P); nothing is before what fills up a segment but entries that are before no mark.
         self._keys = torch.full((len(sizes), int(sizes.max(initial=0))), _NEVER, device=device)
         self._keys[self._segments, self._slots] = _sort_keys(distances, columns)
         self._histogram = torch.zeros(len(sizes), self._keys.shape[1] + 1, dtype=torch.int64, device=device)
-        self._bad = torch.zeros(len(marks.segments), dtype=torch.bool, device=device)
+        self._bad = torch.zeros(len(rows), dtype=torch.bool, device=device)
 
     def add(self, tile: Tensor, row: int, column: int, own: tuple[Tensor, Tensor]) -> None:
         """Counts the entries of a float32 ``tile`` (R, C) at ``row`` of the rows and ``column`` of the gallery.

@@ -1,6 +1,6 @@
 """Distances of which it is wanted how many others lie before them.
 
-Shape shorthand: M marks, S segments, R query rows.
+Shape shorthand: M marks, S segments.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ _BUCKETS_A_MARK = 8
 class Marks(NamedTuple):
     """Marks in segments, each sorted by (distance, column). A query row's distances are ranked among the marks of one segment.
 
-    A named tuple, as compiled code takes it whole. Segments of more than ``COMPARED`` marks have a guide: the range of their
-    finite distances cut into equal buckets, of which a table says with what mark each begins. (Chen and Asau, On Generating
-    Random Variates from an Empirical Distribution, 1974.)
+    Segments of more than ``COMPARED`` marks have a guide: the range of their finite distances cut into equal buckets, and a
+    table of the mark that each begins with (Chen, Asau: On Generating Random Variates from an Empirical Distribution, 1974).
 
     Attributes:
         distances: (M,) float32 or float64.
         columns: (M,) int64 gallery indices; a distance equal to a mark's is before it if its column is smaller.
         offsets: (S + 1,) int64: segment s is ``offsets[s]:offsets[s + 1]``.
-        segments: (R,) int64, each row's segment.
         guides: int32, the tables of all guides, one after another.
         guide_offsets: (S + 1,) int64: the table of segment s is ``guides[guide_offsets[s]:guide_offsets[s + 1]]``.
         lows, scales: (S,) of the distances' type: bucket = (distance - low) * scale.
@@ -39,14 +37,13 @@ class Marks(NamedTuple):
     distances: np.ndarray
     columns: np.ndarray
     offsets: np.ndarray
-    segments: np.ndarray
     guides: np.ndarray
     guide_offsets: np.ndarray
     lows: np.ndarray
     scales: np.ndarray
 
 
-def make_marks(distances: np.ndarray, columns: np.ndarray, offsets: np.ndarray, segments: np.ndarray) -> Marks:
+def make_marks(distances: np.ndarray, columns: np.ndarray, offsets: np.ndarray) -> Marks:
     """Marks with their guides; see ``Marks`` for the arguments."""
     sizes = np.diff(offsets)
     # One more than there are buckets, for the end of the last one.
@@ -54,7 +51,7 @@ def make_marks(distances: np.ndarray, columns: np.ndarray, offsets: np.ndarray, 
     guides = np.empty(guide_offsets[-1], np.int32)
     lows, scales = np.zeros(len(sizes), distances.dtype), np.zeros(len(sizes), distances.dtype)
     _fill_guides(distances, offsets, guides, guide_offsets, lows, scales)
-    return Marks(distances, columns, offsets, segments, guides, guide_offsets, lows, scales)
+    return Marks(distances, columns, offsets, guides, guide_offsets, lows, scales)
 
 
 @compiled()

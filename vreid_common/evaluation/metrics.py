@@ -248,7 +248,7 @@ def check_labels(distance: DistanceRows, query: LabelArray, gallery: LabelArray,
                 f"{side}_{name} are ({size},) integers, as the distance has shape {tuple(distance.shape)}; "
                 f"got {array.dtype} {array.shape}."
             )
-        arrays.append(array.astype(np.int64))
+        arrays.append(array.astype(np.int64, copy=False))
     return arrays[0], arrays[1]
 
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
-from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vreid_common.evaluation.bands import Band
-from vreid_common.evaluation.counting import FinishArrays, OwnImages, TileArea, count_tile
+from vreid_common.evaluation.bands import Band, Tile
+from vreid_common.evaluation.counting import count_tile, leave_out
 from vreid_common.evaluation.device_counting import DevicePlaces
 from vreid_common.evaluation.marks import Marks
 from vreid_common.evaluation.pairs import IdentityPairs
@@ -36,13 +35,14 @@ class NotANumber(ValueError):
         self.query = query
 
 
-def count_places(band: Band, marks: Marks, pairs: IdentityPairs, limit: int | None = None) -> np.ndarray:
+def count_places(band: Band, marks: Marks, segments: np.ndarray, pairs: IdentityPairs, limit: int | None = None) -> np.ndarray:
     """How many entries of a band have their place (see ``counting``) at each mark.
 
     Images of the query's own identity are not counted.
 
     Args:
-        marks: of the distance's type, with a segment for each row of the band.
+        marks: of the distance's type.
+        segments: (R,) int64, the segment of the marks for each row of the band.
         limit: if given, marks of the first segment that more entries than this are before need not be counted exactly: the
             sum up to and with them is only known to be larger.
 
@@ -54,36 +54,38 @@ def count_places(band: Band, marks: Marks, pairs: IdentityPairs, limit: int | No
     """
     # The device's way of comparing is one for float32.
     on_host = band.empty.device.type == "cpu" or band.empty.dtype != torch.float32
-    histogram, bad = _on_host(band, marks, pairs, limit) if on_host else _on_device(band, marks, pairs)
+    histogram, bad = _on_host(band, marks, segments, pairs, limit) if on_host else _on_device(band, marks, segments, pairs)
     if bad.any():
         raise NotANumber(band.start + int(bad.argmax()))
     return histogram
 
 
-def _on_host(band: Band, marks: Marks, pairs: IdentityPairs, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _on_host(
+    band: Band, marks: Marks, segments: np.ndarray, pairs: IdentityPairs, limit: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     """The histogram (M,) and which of the band's rows have a NaN."""
-    tiles = band.tiles()
+    tiles, own = band.tiles(), _OwnEntries(band, pairs)
     dtype = torch.from_numpy(marks.distances).dtype
-    finish = _finish_arrays(band.distance.finish, dtype)
+    column_finish, row_finish = _finish_arrays(band.distance.finish, dtype)
     total, bad = np.zeros(len(marks.distances), np.int64), np.zeros(len(band), bool)
     lock = threading.Lock()
 
     def work(numbers: Iterator[int]) -> None:
         buffer = torch.empty(math.prod(tiles[0].shape), dtype=dtype)
-        histogram, ends = np.zeros_like(total), marks.offsets[1:].copy()
+        histogram, (ends, bounds) = np.zeros_like(total), _all_wanted(marks)
         for done, number in enumerate(numbers, start=1):
             tile = tiles[number]
-            entries, stride = _flat(
-                band.distance.tile(tile.rows, tile.columns, buffer[: math.prod(tile.shape)].view(tile.shape))
-            )
-            queries = slice(band.start + tile.rows.start, band.start + tile.rows.stop)
-            own = OwnImages(pairs.images, pairs.first[queries], pairs.last[queries])
-            area = TileArea(tile.columns.start, tile.columns.stop, tile.skip, marks.segments[tile.rows])
-            area_finish = FinishArrays(finish.column, finish.row[tile.rows])
-            count_tile(entries, stride, area, area_finish, own, marks, ends, histogram, bad[tile.rows])
+            out = buffer[: math.prod(tile.shape)].view(tile.shape)
+            entries, stride = _flat(band.distance.tile(tile.rows, tile.columns, out))
+            area, finish = (tile.columns.start, tile.columns.stop, tile.skip), (column_finish, row_finish[tile.rows])
+            of_rows, kept = segments[tile.rows], tuple(marks)
+            count_tile(entries, stride, area, finish, of_rows, kept, ends, bounds, histogram, bad[tile.rows])
+            leave_out(entries, stride, area, finish, *own.of(tile), of_rows, kept, ends, histogram)
             # Now and then is enough: the number of tiles doubles from one time to the next.
             if limit is not None and done & (done - 1) == 0:
-                ends[0] = np.searchsorted(np.cumsum(histogram[: ends[0]]), limit, side="right")
+                # Marks that more entries than the limit are before are wanted no longer.
+                end = int(np.searchsorted(np.cumsum(histogram[: ends[0]]), limit, side="right"))
+                ends[0], bounds[0] = end, marks.distances[end - 1] if end else -np.inf
         with lock:
             np.add(total, histogram, out=total)
 
@@ -91,10 +93,41 @@ def _on_host(band: Band, marks: Marks, pairs: IdentityPairs, limit: int | None) 
     return total, bad
 
 
-def _finish_arrays(finish: Finish | None, dtype: torch.dtype) -> FinishArrays:
+def _all_wanted(marks: Marks) -> tuple[np.ndarray, np.ndarray]:
+    """(S,) the segments' ends, and the distances of their last marks, -inf where there is none."""
+    ends = marks.offsets[1:].copy()
+    bounds = np.full(len(ends), -np.inf, marks.distances.dtype)
+    some = ends > marks.offsets[:-1]
+    bounds[some] = marks.distances[ends[some] - 1]
+    return ends, bounds
+
+
+class _OwnEntries:
+    """The entries of each tile that are of the queries' own identities."""
+
+    def __init__(self, band: Band, pairs: IdentityPairs) -> None:
+        query, gallery = pairs.of(band.start, band.stop)
+        query -= band.start
+        self._height = band.distance.tile_shape[0]
+        part = query // self._height
+        order = np.lexsort((gallery, part))
+        self._rows, self._columns = query[order], gallery[order]
+        self._edges = np.searchsorted(part, np.arange(len(band) // self._height + 2))
+
+    def of(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) row in the tile and (N,) gallery index, without the columns to be skipped."""
+        part = tile.rows.start // self._height
+        begin, end = self._edges[part : part + 2]
+        bounds = (tile.columns.start + tile.skip, tile.columns.stop)
+        first, last = begin + np.searchsorted(self._columns[begin:end], bounds)
+        return self._rows[first:last] - tile.rows.start, self._columns[first:last]
+
+
+def _finish_arrays(finish: Finish | None, dtype: torch.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Column and row, empty where there is none."""
     nothing = torch.empty(0, dtype=dtype)
     column, row = (nothing, nothing) if finish is None else (finish.column, nothing if finish.row is None else finish.row)
-    return FinishArrays(column.cpu().numpy(), row.cpu().numpy())
+    return column.cpu().numpy(), row.cpu().numpy()
 
 
 def _flat(tile: Tensor) -> tuple[np.ndarray, int]:
@@ -109,23 +142,16 @@ def _flat(tile: Tensor) -> tuple[np.ndarray, int]:
     return tile.as_strided(((len(tile) - 1) * stride + tile.shape[1],), (1,)).numpy(), stride
 
 
-def _on_device(band: Band, marks: Marks, pairs: IdentityPairs) -> tuple[np.ndarray, np.ndarray]:
+def _on_device(band: Band, marks: Marks, segments: np.ndarray, pairs: IdentityPairs) -> tuple[np.ndarray, np.ndarray]:
     """The same by torch, on the device."""
     device = band.empty.device
-    places = DevicePlaces(marks, device)
-    for rows, tiles in groupby(sorted(band.tiles(), key=lambda tile: tile.rows.start), key=lambda tile: tile.rows):
-        # The pairs of these rows by column, so that those of a tile follow one another.
-        query, gallery = pairs.of(band.start + rows.start, band.start + rows.stop)
-        order = np.argsort(gallery, kind="stable")
-        gallery = gallery[order]
-        own_rows = torch.from_numpy(query[order] - (band.start + rows.start)).to(device)
-        own_columns = torch.from_numpy(gallery).to(device)
-        for tile in tiles:
-            first = tile.columns.start + tile.skip
-            part = slice(*np.searchsorted(gallery, (first, tile.columns.stop)).tolist())
-            own = own_rows[part], own_columns[part] - first
-            values = band.distance.tile(tile.rows, tile.columns)
-            if band.distance.finish is not None:
-                values = band.distance.finish.apply_(values, tile.rows, tile.columns)
-            places.add(values[:, tile.skip :], rows.start, first, own)
+    places = DevicePlaces(marks, segments, device)
+    own = _OwnEntries(band, pairs)
+    for tile in band.tiles():
+        values = band.distance.tile(tile.rows, tile.columns)
+        if band.distance.finish is not None:
+            values = band.distance.finish.apply_(values, tile.rows, tile.columns)
+        first = tile.columns.start + tile.skip
+        rows, columns = (torch.from_numpy(index).to(device) for index in own.of(tile))
+        places.add(values[:, tile.skip :], tile.rows.start, first, (rows, columns - first))
     return places.result()

@@ -60,8 +60,8 @@ def _rank_band(pairs: IdentityPairs, band: Band) -> BandRanks:
     order = np.lexsort((values, query))
     gallery = gallery[order]
     offsets = np.concatenate([[0], np.cumsum(pairs.counts[band.start : band.stop])])
-    marks = make_marks(values[order], gallery, offsets, np.arange(len(band)))
-    before = np.cumsum(count_places(band, marks, pairs))
+    marks = make_marks(values[order], gallery, offsets)
+    before = np.cumsum(count_places(band, marks, np.arange(len(band)), pairs))
     # From sums over all queries to sums within each.
     before -= np.repeat(np.concatenate([[0], before])[offsets[:-1]], np.diff(offsets))
     return BandRanks(band.start, band.stop, query, gallery, before)

@@ -106,8 +106,8 @@ def _count_negatives(
         # All rows share the marks; a column past the gallery's end lets equal distances count as before.
         columns = np.full(needed, distance.shape[1])
         distances = torch.from_numpy(positives[:needed]).to(band.empty.dtype).numpy()
-        marks = make_marks(distances, columns, np.array([0, needed]), np.zeros(len(band), np.int64))
-        counts[:needed] += count_places(band, marks, pairs, limit)
+        marks = make_marks(distances, columns, np.array([0, needed]))
+        counts[:needed] += count_places(band, marks, np.zeros(len(band), np.int64), pairs, limit)
         del band  # as a block of rows would still be there while the next one is computed
         needed = int(np.searchsorted(np.cumsum(counts[:needed]), limit, side="right"))
     return counts

@@ -79,8 +79,8 @@ class DistanceTiles(Protocol):
     def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Distances (M,) of the queries ``rows``, rising, to the gallery images ``columns``, both (M,) int64 on the CPU.
 
-        They are the distances that tiles have for the same pairs as long as all tiles are of the width of ``tile_shape``, or of
-        the gallery if that is smaller. So a pair's distance can be looked for among those of a tile.
+        They are the distances that tiles have for the same pairs as long as all tiles are of the shape of ``tile_shape``, or of
+        all rows or columns where there are fewer. So a pair's distance can be looked for among those of a tile.
         """
         ...
 

@@ -16,7 +16,10 @@ __all__ = ["METRICS", "FeatureRows"]
 METRICS = ("cosine", "euclidean", "dot")
 # On a CPU a tile of products (6 MB) stays in the third-level cache until it is used; a device has to be kept busy.
 _HOST_TILE = (2048, 768)
-_DEVICE_TILE = (1024, 4096)
+_DEVICE_TILE = (2048, 4096)
+# The distances of given pairs come from products with few rows, as each row needs other images; with much fewer still MKL takes
+# another routine, which sums in another order. What cuBLAS does is not known, so a device takes all rows.
+_PAIR_ROWS = 64
 # Features of another type become float32 so many images at a time.
 _CONVERTED = 16384
 
@@ -77,8 +80,9 @@ class FeatureRows:
     def tiles(self, start: int, stop: int) -> _FeatureTiles:
         """Takes memory for the features of these queries.
 
-        Products of one shape have to round a pair of images alike wherever in the matrices they stand. MKL's do, so that images
-        of equal features are equally far; where a BLAS's do not, such images rank by its rounding.
+        Products of one shape have to round a pair of images alike wherever in the matrices they stand, and on a CPU those of 64
+        rows like those of more. MKL's do, so that images of equal features are equally far; where a BLAS's do not, such images
+        rank by its rounding.
         """
         query = self._query[start:stop].float()
         if self.metric == "dot":
@@ -122,30 +126,32 @@ class _FeatureTiles:
         return product if self.finish is None else self.finish.apply_(product, rows, columns)
 
     def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
-        # From products of a tile's shape with the images gathered: a sum over one pair alone would round otherwise.
-        height, width = self.tile_shape
-        found = torch.empty(len(rows), device=self._device)
+        # From products with the images gathered, of a tile's width and of a height that rounds like a tile's.
+        num_rows, num_gallery = self.shape
+        width = self.tile_shape[1]
+        height = min(num_rows, _PAIR_ROWS) if self._device.type == "cpu" else num_rows
+        rows, columns, found = rows.to(self._device), columns.to(self._device), torch.empty(len(rows), device=self._device)
         begin = 0
         while begin < len(rows):
-            first = int(rows[begin])
-            end = int(torch.searchsorted(rows, first + height))
-            block = slice(first, int(rows[end - 1]) + 1)
-            row, column = (rows[begin:end] - first).to(self._device), columns[begin:end].to(self._device)
-            if len(self._gallery) <= width:
-                found[begin:end] = self.distances(block, slice(0, len(self._gallery)))[row, column]
+            first = min(int(rows[begin]), num_rows - height)
+            block = slice(first, first + height)
+            end = int(torch.searchsorted(rows, block.stop))
+            if num_gallery <= width:
+                distances, place = self.distances(block, slice(0, num_gallery)), columns[begin:end]
             else:
-                images, place = column.unique(return_inverse=True)
-                for start in range(0, len(images), width):
-                    part = images[start : start + width]
-                    padded = torch.cat([part, part[-1:].expand(width - len(part))])
-                    chosen = ((place >= start) & (place < start + width)).nonzero().squeeze(1)
-                    found[begin + chosen] = self.distances(block, padded)[row[chosen], place[chosen] - start]
+                end = min(end, begin + width)
+                images = columns[begin:end]
+                distances = self.distances(block, torch.cat([images, images[-1:].expand(width - len(images))]))
+                place = torch.arange(len(images), device=self._device)
+            found[begin:end] = distances[rows[begin:end] - first, place]
             begin = end
         return found
 
     @torch.no_grad()
     def _product(self, rows: slice, columns: slice | Tensor, out: Tensor | None = None) -> Tensor:
-        query, gallery = self._query[rows], self._gallery[columns].float().T
+        query = self._query[rows]
+        gallery = self._gallery[columns] if isinstance(columns, slice) else self._gallery.index_select(0, columns)
+        gallery = gallery.float().T
         with full_precision(self._device):
             if len(query) == 1:
                 # A product with one row is another routine of BLAS, which rounds by where an image stands. Two rows are none.

@@ -36,7 +36,7 @@ def row_marks(values: np.ndarray, pairs: IdentityPairs):
         offsets.append(offsets[-1] + len(columns))
     columns = np.concatenate(found)
     rows = np.repeat(np.arange(len(values)), np.diff(offsets))
-    return make_marks(values[rows, columns], columns, np.array(offsets), np.arange(len(values)))
+    return make_marks(values[rows, columns], columns, np.array(offsets))
 
 
 def plain(values: np.ndarray, marks, pairs: IdentityPairs) -> np.ndarray:
@@ -58,10 +58,11 @@ def sums_of_rows(histogram: np.ndarray, marks) -> np.ndarray:
 
 
 def count(way: str, band: Band, marks, pairs: IdentityPairs) -> np.ndarray:
-    """On the host, or by the device's code on the device that the band is on."""
+    """On the host, or by the device's code on the device that the band is on; a segment a row, or one for all."""
+    segments = np.arange(len(band)) if len(marks.offsets) > 2 else np.zeros(len(band), np.int64)
     if way == "host":
-        return places.count_places(band, marks, pairs)
-    histogram, bad = places._on_device(band, marks, pairs)
+        return places.count_places(band, marks, segments, pairs)
+    histogram, bad = places._on_device(band, marks, segments, pairs)
     assert not bad.any()
     return histogram
 
@@ -70,7 +71,7 @@ def count(way: str, band: Band, marks, pairs: IdentityPairs) -> np.ndarray:
 def tile_shape(request, monkeypatch) -> None:
     if request.param == "many tiles":
         monkeypatch.setattr(distance._DenseTiles, "tile_shape", (3, 16))
-        monkeypatch.setattr(feature_rows, "_HOST_TILE", (3, 16))
+        monkeypatch.setattr(feature_rows, "_HOST_TILE", (2048, 16))
 
 
 CASES = [
@@ -146,13 +147,13 @@ def test_one_segment_for_all_rows_and_a_limit():
     band = Band(0, 40, DenseRows(values).tiles(0, 40))
     query, gallery = pairs.of(0, 40)
     distances = np.sort(values[query, gallery])
-    marks = make_marks(distances, np.full(len(distances), 3000), np.array([0, len(distances)]), np.zeros(40, np.int64))
+    marks = make_marks(distances, np.full(len(distances), 3000), np.array([0, len(distances)]))
     negative = np.ones(values.shape, bool)
     negative[query, gallery] = False
     exact = np.searchsorted(np.sort(values[negative]), distances, side="right")
     assert np.array_equal(np.cumsum(count("host", band, marks, pairs)), exact)
     assert np.array_equal(np.cumsum(count("device", band, marks, pairs)), exact)
-    limited = np.cumsum(places.count_places(band, marks, pairs, limit=5000))
+    limited = np.cumsum(places.count_places(band, marks, np.zeros(40, np.int64), pairs, limit=5000))
     below = exact <= 5000
     assert 0 < below.sum() < len(below)
     assert np.array_equal(limited[below], exact[below])
@@ -167,7 +168,7 @@ def test_nan_names_its_query(way, ids):
     values[[3, 5], [79, 0]] = np.nan
     band = Band(0, 6, DenseRows(torch.from_numpy(values)).tiles(0, 6))
     if way == "device":
-        assert np.flatnonzero(places._on_device(band, marks, pairs)[1]).tolist() == [3, 5]
+        assert np.flatnonzero(places._on_device(band, marks, np.arange(6), pairs)[1]).tolist() == [3, 5]
     else:
         with pytest.raises(places.NotANumber, match="query 3 "):
-            places.count_places(band, marks, pairs)
+            places.count_places(band, marks, np.arange(6), pairs)
