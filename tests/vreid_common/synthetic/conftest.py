@@ -14,7 +14,7 @@ def tiny_scene() -> Scene:
 
 @pytest.fixture(scope="session")
 def tiny_veri(tiny_scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny street in VeRi-776's layout, in a folder that ``VeRi776`` finds under its parent."""
-    folder = tmp_path_factory.mktemp("rendered") / "VeRi"
+    """The tiny street in VeRi-776's layout, where ``VeRi776`` and FastReID's own ``VeRi`` find it."""
+    folder = tmp_path_factory.mktemp("rendered") / "veri"
     write_scene(tiny_scene, folder, "veri")
     return folder

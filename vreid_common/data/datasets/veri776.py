@@ -25,7 +25,7 @@ class VeRi776(FolderDataset):
     """VeRi-776 with tracks and views: 37,778 training images of 576 vehicles, 1,678 queries, 11,579 gallery images of 200.
 
     Source: Liu et al., "PROVID: Progressive and Multimodal Vehicle Reidentification for Large-Scale Urban Surveillance"
-    (IEEE TMM 2018). FastReID's own ``VeRi`` reads the same folder, without tracks and views.
+    (IEEE TMM 2018). FastReID's own ``VeRi`` reads the same folder where it is called veri, without tracks and views.
 
     In the folder VeRi (or veri, VeRi-776, VeRi776) under ``root``:
 
