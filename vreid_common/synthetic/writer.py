@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import IO
 
 import cv2
 from tqdm import tqdm
@@ -64,9 +65,18 @@ def write_scene(scene: Scene, folder: Path, layout: str, workers: int | None = N
         Number of images rendered by this call.
 
     Raises:
-        InputError: the folder holds another scene, or a rendering process died.
+        InputError: the folder holds another scene or cannot be written to, or a rendering process died.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: name a folder to render into.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _write_locked(scene, folder, layout, workers)
+    except OSError as error:  # no rights, no space, a path through a file
+        raise InputError(f"Cannot write rendered images to {folder}: {error.strerror or error}.") from error
+
+
+def _write_locked(scene: Scene, folder: Path, layout: str, workers: int | None) -> int:
     with _locked(folder):
         _check_recipe(scene, folder, layout)
         for unfinished in folder.rglob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
@@ -182,11 +192,27 @@ _LOCK = ".lock"
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock, which the system frees when the process ends, however it ends."""
-    with (folder / _LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _logger.info("Another process is rendering %s: waiting for it.", folder)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """Holds the folder's lock, which the system frees when the process ends, however it ends. Its file goes with the holder."""
+    path = folder / _LOCK
+    while True:
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _logger.info("Another process is rendering %s: waiting for it.", folder)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_open_as(path, file):
+                continue  # the process that we waited for removed this file: others would lock a new one
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)  # while we hold it, so that it is ours
+            return
+
+
+def _is_open_as(path: Path, file: IO) -> bool:
+    """Whether an open file is the one that has its name now."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

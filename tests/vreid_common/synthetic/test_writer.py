@@ -10,7 +10,7 @@ import pytest
 from vreid_common.errors import InputError
 from vreid_common.synthetic import Domain, RenderSize, Scene, write_scene
 from vreid_common.synthetic.record import read_records
-from vreid_common.synthetic.writer import LABELS
+from vreid_common.synthetic.writer import LABELS, _locked
 
 SMALL = RenderSize(train_ids=3, test_ids=2, cameras=3, visits=2, image_size=48)
 
@@ -19,7 +19,7 @@ def _contents(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file()
     }
 
 
@@ -137,7 +137,43 @@ def test_folder_with_other_files_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("three years of work")
     with pytest.raises(InputError, match="was not made by `vreid render`"):
         write_scene(Scene(SMALL, Domain.STREET, 0), tmp_path, "csv")
-    assert {path.name for path in tmp_path.iterdir()} <= {"thesis.txt", ".lock"}
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_places_that_cannot_be_written_are_refused_in_a_sentence(tmp_path):
+    scene = Scene(SMALL, Domain.STREET, 0)
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(InputError, match=f"{file} is a file"):
+        write_scene(scene, file, "csv")
+    for folder in (file / "below", Path("/proc/vreid"), Path("/proc")):
+        with pytest.raises(InputError, match=f"Cannot write rendered images to {folder}: [A-Z][^\n]+"):
+            write_scene(scene, folder, "csv")
+
+
+def _hold(folder: Path, log: Path) -> None:
+    """Notes that it came and went, with time for another to come in between."""
+    for _ in range(40):
+        with _locked(folder):
+            with log.open("a") as file:
+                file.write("in ")
+            time.sleep(0.001)
+            with log.open("a") as file:
+                file.write("out ")
+
+
+def test_one_holds_the_lock_at_a_time_and_nothing_is_left_of_it(tmp_path):
+    """The file is removed by each holder while others wait for it."""
+    folder, log = tmp_path / "folder", tmp_path / "log"
+    folder.mkdir()
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_hold, args=(folder, log)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=60)
+    assert log.read_text().split() == ["in", "out"] * 160
+    assert list(folder.iterdir()) == []
 
 
 def test_vehiclex_without_training_vehicles_is_refused(tmp_path):
