@@ -1,6 +1,5 @@
 """Data sets and loaders from the configuration."""
 
-import difflib
 import logging
 
 import torch
@@ -19,6 +18,7 @@ from vreid_common.data.transforms import build_transforms, decode_size
 from vreid_common.data.validation import hold_out
 from vreid_common.errors import InputError
 from vreid_common.structures import VehicleImage
+from vreid_common.suggestions import did_you_mean
 
 __all__ = ["build_dataset", "build_test_loader", "build_train_dataset", "build_train_loader", "dataset_class"]
 
@@ -37,9 +37,8 @@ def dataset_class(name: str) -> type[ImageDataset]:
     names = sorted(DATASET_REGISTRY._obj_map)  # FastReID's registry has no other way to list its names
     if name in names:
         return DATASET_REGISTRY.get(name)
-    similar = {other.lower(): other for other in names}
-    near = [similar[match] for match in difflib.get_close_matches(name.lower(), similar, cutoff=0.5)]
-    raise DatasetError(f"There is no data set {name!r}; {'did you mean' if near else 'there are'} {', '.join(near or names)}.")
+    hint = did_you_mean(name, names) or f"there are {', '.join(names)}."
+    raise DatasetError(f"There is no data set {name!r}; {hint}")
 
 
 def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageDataset:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from vreid_common.errors import InputError
+from vreid_common.suggestions import did_you_mean
 
 __all__ = ["Fields"]
 
@@ -34,6 +34,5 @@ class Fields:
 
     def finish(self) -> None:
         for key in self._values:
-            near = difflib.get_close_matches(str(key), self._known, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(self._known)}."
+            hint = did_you_mean(str(key), self._known, count=1, quote="`") or f"known are {', '.join(self._known)}."
             raise InputError(f"{self.where}: unknown key `{key}`; {hint}")

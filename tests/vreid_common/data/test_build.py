@@ -65,7 +65,13 @@ class TestFastReIDsOwnSets:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("veri77", "did you mean .*VeRi"), ("CsvVehicle", "did you mean CSVVehicles"), ("?", "there are")]
+    ("name", "said"),
+    [
+        ("veri77", r"'veri77'; did you mean .*VeRi.* or \w+\?$"),
+        ("CsvVehicle", "did you mean CSVVehicles"),
+        ("ＶｅＲｉ776", r"did you mean VeRi776 or "),
+        ("?", r"there are .*, VeRi776, .*\.$"),
+    ],
 )
 def test_unknown_name(cfg, name, said):
     with pytest.raises(DatasetError, match=said):
