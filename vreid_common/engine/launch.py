@@ -4,7 +4,6 @@ CPU processes talk through gloo and CUDA processes through NCCL.
 """
 
 import os
-import signal
 import socket
 import sys
 import time
@@ -16,6 +15,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from fastreid.utils import comm
 
+from vreid_common.engine.interrupt import forward_interrupts
 from vreid_common.errors import InputError
 from vreid_common.processes import started_by_torchrun
 
@@ -44,13 +44,20 @@ def launch(
         What ``function`` returned, when this process ran it itself; None when child processes did.
 
     Raises:
-        InputError: more processes than GPUs, or several machines without a common address.
+        InputError: fewer than one process or machine, more processes than GPUs, or several machines without a common address.
+        SystemExit: with 130 or 143, after a SIGINT or SIGTERM that the child processes got too.
     """
     if started_by_torchrun():
         rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
         world_size, local_size = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
         _join("env://", rank, world_size, local_rank, local_size, device)
         return _leave_after(function, args)
+    if num_processes < 1:
+        raise InputError(f"--num-gpus is {num_processes}: a run needs at least 1 process (on a CPU too).")
+    if num_machines < 1:
+        raise InputError(f"--num-machines is {num_machines}: at least 1 machine takes part.")
+    if not 0 <= machine_rank < num_machines:
+        raise InputError(f"--machine-rank is {machine_rank}: of {num_machines} machines it is 0 to {num_machines - 1}.")
     world_size = num_processes * num_machines
     if world_size == 1:
         return function(*args)
@@ -60,24 +67,27 @@ def launch(
         if num_machines > 1:
             raise InputError("--num-machines needs --dist-url tcp://HOST:PORT of the first machine.")
         dist_url = f"tcp://127.0.0.1:{_free_port()}"
-    context = mp.spawn(
-        _child,
-        nprocs=num_processes,
-        args=(function, args, machine_rank, num_processes, world_size, dist_url, device),
-        join=False,
-    )
-    # Ctrl-C reaches the children as well: they save and end by themselves, and this process must outlive them.
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        while not context.join():
-            pass
-    except mp.ProcessRaisedException:
-        # A process that ended with a sentence (status 2) makes the others fail in the middle of talking to it.
-        if any(process.exitcode == 2 for process in context.processes):
-            raise SystemExit(2) from None
-        raise
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    with forward_interrupts() as interrupts:
+        context = mp.spawn(
+            _child,
+            nprocs=num_processes,
+            args=(function, args, machine_rank, num_processes, world_size, dist_url, device),
+            join=False,
+        )
+        interrupts.forward_to(context.processes)
+        try:
+            while not context.join():
+                pass
+        except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
+            # A process that ended with a sentence (status 2) makes the others fail in the middle of talking to it.
+            if any(process.exitcode == 2 for process in context.processes):
+                raise SystemExit(2) from None
+            if interrupts.number is None:
+                raise
+            if isinstance(error, mp.ProcessRaisedException):
+                print(f"error while stopping: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+    if interrupts.number is not None:
+        raise SystemExit(128 + interrupts.number)
     return None
 
 
