@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -54,7 +55,7 @@ class Checkpointer(FastReIDCheckpointer):
         if not path:
             return {}
         if not Path(path).is_file():
-            raise InputError(f"Checkpoint {path} does not exist.")
+            raise InputError(f"Checkpoint {path} {'is a folder, not a file' if Path(path).is_dir() else 'does not exist'}.")
         self.logger.info("Loading checkpoint from %s", path)
         checkpoint = load_checkpoint_file(path)
         load_model(self.model, checkpoint.pop("model"), path, strict=strict)
@@ -122,12 +123,21 @@ def load_checkpoint_file(path: str) -> dict[str, Any]:
         else:
             with torch.serialization.safe_globals(_numpy_globals()):
                 content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as a checkpoint of tensors ({reason}).") from error
+    except Exception as error:  # of bytes that are no checkpoint, the readers raise whatever they run into
+        raise InputError(f"{path} {_unreadable(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint or a state dict.")
     return content if isinstance(content.get("model"), dict) else {"model": content.get("state_dict", content)}
+
+
+def _unreadable(error: Exception) -> str:
+    """Why a file is refused; torch's own texts go on to recommend loading it without the check for code."""
+    named = re.search(r"(?:GLOBAL |it names )(\S+)", str(error))
+    if named:
+        return f"holds objects other than tensors ({named[1]}), which are never loaded: they can run code."
+    if isinstance(error, PermissionError):
+        return "may not be read by this user."
+    return "is not a checkpoint, or it is damaged."
 
 
 def _numpy_globals() -> list[Any]:
