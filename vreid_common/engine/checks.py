@@ -1,9 +1,13 @@
 """Refusals, before anything is loaded, of configurations that FastReID accepts and gets wrong."""
 
 from fastreid.config import CfgNode
+from fastreid.modeling.backbones import BACKBONE_REGISTRY
+from fastreid.modeling.heads import REID_HEADS_REGISTRY
 from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from fastreid.utils import comm
+from fastreid.utils.registry import Registry
 
+from vreid_common.engine.solver import check_solver
 from vreid_common.errors import InputError
 from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.reranking.pipeline import pipeline_from_config
@@ -21,9 +25,16 @@ def check_config(cfg: CfgNode, *, training: bool) -> None:
     if architecture == "MoCo":
         # B11: its self-mask is right only while the queue pointer is 0, and a random queue is labelled class 0.
         raise InputError("MODEL.META_ARCHITECTURE MoCo mislabels its queue in FastReID 1.4.0 and is refused: use Baseline.")
-    if architecture not in META_ARCH_REGISTRY._obj_map:
-        known = ", ".join(sorted(META_ARCH_REGISTRY._obj_map))
-        raise InputError(f"MODEL.META_ARCHITECTURE {architecture!r} is not registered: use one of {known}.")
+    _check_registered("MODEL.META_ARCHITECTURE", architecture, META_ARCH_REGISTRY)
+    _check_registered("MODEL.BACKBONE.NAME", cfg.MODEL.BACKBONE.NAME, BACKBONE_REGISTRY)
+    _check_registered("MODEL.HEADS.NAME", cfg.MODEL.HEADS.NAME, REID_HEADS_REGISTRY)
+    for key in ("SIZE_TRAIN", "SIZE_TEST"):
+        size = cfg.INPUT[key]
+        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+            raise InputError(f"INPUT.{key} is {list(size)}: it has to be [height, width] in pixels, e.g. [256, 256].")
+    for node in ("DATALOADER", "TEST"):
+        if cfg[node].NUM_WORKERS < 0:
+            raise InputError(f"{node}.NUM_WORKERS is {cfg[node].NUM_WORKERS}: use 0 (no worker process) or more.")
     if solver.AMP.ENABLED:
         if solver.AMP.DTYPE not in ("bfloat16", "float16"):
             raise InputError(f"SOLVER.AMP.DTYPE is {solver.AMP.DTYPE!r}: use bfloat16 or float16.")
@@ -39,6 +50,12 @@ def check_config(cfg: CfgNode, *, training: bool) -> None:
         _check_training(cfg)
 
 
+def _check_registered(key: str, name: str, registry: Registry) -> None:
+    known = registry._obj_map  # FastReID's registry has no other way to list its names
+    if name not in known:
+        raise InputError(f"{key} {name!r} is not registered: use one of {', '.join(sorted(known))}.")
+
+
 def _check_training(cfg: CfgNode) -> None:
     solver, world = cfg.SOLVER, comm.get_world_size()
     if solver.IMS_PER_BATCH % world:
@@ -47,5 +64,6 @@ def _check_training(cfg: CfgNode) -> None:
         raise InputError(f"SOLVER.MAX_EPOCH is {solver.MAX_EPOCH}: train for at least 1 epoch, or use --eval-only.")
     if solver.CHECKPOINT_PERIOD < 1:
         raise InputError(f"SOLVER.CHECKPOINT_PERIOD is {solver.CHECKPOINT_PERIOD}: save every 1 or more epochs.")
+    check_solver(cfg)
     if not cfg.DATASETS.NAMES:
         raise InputError("DATASETS.NAMES is empty: name a training set.")

@@ -10,6 +10,8 @@ from fastreid.config import CfgNode
 from fastreid.utils import comm
 from tqdm import tqdm
 
+from vreid_common.errors import InputError
+
 __all__ = ["say_how_it_was_started", "set_up_logging"]
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ def set_up_logging(output_dir: str) -> None:
     """INFO to the console (main process), everything to OUTPUT_DIR/log.txt (log.txt.rank1, ... in the other processes).
 
     Called again, as for the next stage of a command, it takes the place of what it set up before.
+
+    Raises:
+        InputError: OUTPUT_DIR cannot be made or written to.
     """
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -38,10 +43,12 @@ def set_up_logging(output_dir: str) -> None:
         handlers.append(_ConsoleHandler(logging.INFO))
         handlers[0].setFormatter(logging.Formatter("[%(asctime)s] %(message)s", datefmt="%H:%M:%S"))
     if output_dir:
-        folder = Path(output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         suffix = "" if comm.is_main_process() else f".rank{comm.get_rank()}"
-        handlers.append(logging.FileHandler(folder / f"log.txt{suffix}"))
+        try:
+            Path(output_dir).mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(Path(output_dir) / f"log.txt{suffix}"))
+        except OSError as error:
+            raise InputError(f"OUTPUT_DIR {output_dir} cannot be written to: {error.filename}: {error.strerror}.") from error
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
     for handler in handlers:
         handler._vreid = True

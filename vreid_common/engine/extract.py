@@ -15,12 +15,11 @@ from fastreid.utils import comm
 
 from vreid_common.data import ItemDataset, build_dataset, build_transforms, read_folder
 from vreid_common.data.transforms import decode_size
-from vreid_common.engine.checks import check_config
+from vreid_common.engine.config_file import UnknownKeyError, load_config
 from vreid_common.engine.console import set_up_logging
 from vreid_common.engine.launch import end_together, launch
-from vreid_common.engine.main import load_config
 from vreid_common.engine.placement import describe_device, memory_format, place_on_device, share_cores
-from vreid_common.engine.project import find_project
+from vreid_common.engine.project import Project, find_project
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
 from vreid_common.errors import InputError
@@ -113,7 +112,7 @@ def _extract(args: argparse.Namespace) -> None:
     models = _read_models(args)
     cfg = models[0].cfg
     for model in models:
-        check_config(model.cfg, training=False)
+        model.trainer.check_config(model.cfg, training=False)
     use_repeatable_kernels(cfg)
     parts = _read_images(args, cfg)
     dataset = ItemDataset(
@@ -175,7 +174,12 @@ def _read_models(args: argparse.Namespace) -> list[_Model]:
         if not Path(checkpoint).is_file():
             raise InputError(f"--weights {checkpoint} does not exist.")
         project = find_project(file, args.project)
-        cfg = load_config(project.add_config, file, args.opts)
+        try:
+            cfg = load_config(project.add_config, file, args.opts)
+        except UnknownKeyError as error:
+            if project != Project():
+                raise
+            raise InputError(f"{error} If it is a project's key, name the project's folder with --project.") from error
         cfg.MODEL.WEIGHTS = checkpoint
         cfg.MODEL.DEVICE = args.device or cfg.MODEL.DEVICE
         if args.csv:

@@ -1,22 +1,19 @@
 """The command line of every project's ``train_net.py``."""
 
 import argparse
-import difflib
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from fastreid.config import CfgNode, get_cfg
+from fastreid.config import CfgNode
 from fastreid.utils import comm
 
-from vreid_common.config import add_vreid_config
 from vreid_common.engine.checkpoint import Checkpointer
-from vreid_common.engine.checks import check_config
+from vreid_common.engine.config_file import AddConfig, load_config
 from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.launch import end_together, launch
@@ -26,11 +23,9 @@ from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
 from vreid_common.errors import InputError
 
-__all__ = ["build_parser", "load_config", "main"]
+__all__ = ["build_parser", "main"]
 
 logger = logging.getLogger(__name__)
-
-AddConfig = Callable[[CfgNode], Any]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -83,49 +78,6 @@ def main(
         raise SystemExit(error.exit_code) from None
 
 
-def load_config(add_config: AddConfig | None, config_file: str, opts: Sequence[str] = ()) -> CfgNode:
-    """FastReID's defaults, vreid_common's and the project's keys, then the file, then ``KEY VALUE`` pairs.
-
-    Raises:
-        InputError: a missing or malformed file, an unknown key (with the nearest known one), or a value of the wrong type.
-    """
-    cfg = add_vreid_config(get_cfg())
-    if add_config is not None:
-        add_config(cfg)
-    if config_file:
-        if not Path(config_file).is_file():
-            raise InputError(f"--config-file {config_file} does not exist.")
-        try:
-            cfg.merge_from_file(config_file)
-        except (KeyError, ValueError, AssertionError, FileNotFoundError, yaml.YAMLError) as error:
-            raise InputError(f"{config_file}: {_explain(error, cfg)}") from error
-    opts = list(opts)
-    if len(opts) % 2:
-        raise InputError(f"Options come as KEY VALUE pairs, but {opts[-1]!r} has no partner in: {' '.join(opts)}")
-    try:
-        cfg.merge_from_list(opts)
-    except (KeyError, ValueError, AssertionError) as error:
-        raise InputError(f"Command line: {_explain(error, cfg)}") from error
-    return cfg
-
-
-def _explain(error: Exception, cfg: CfgNode) -> str:
-    # A KeyError's own str() is quoted, an OSError's first argument is a number.
-    message = str(error.args[0] if isinstance(error, KeyError) else error).strip().replace("\n", " ")
-    if "Non-existent" not in message:
-        return message
-    unknown = message.rsplit(" ", 1)[-1]
-    near = difflib.get_close_matches(unknown, list(_keys(cfg)), n=1)
-    return f"unknown key {unknown}" + (f"; did you mean {near[0]}?" if near else ".")
-
-
-def _keys(cfg: CfgNode, prefix: str = "") -> list[str]:
-    keys = []
-    for name, value in cfg.items():
-        keys += _keys(value, f"{prefix}{name}.") if isinstance(value, CfgNode) else [prefix + name]
-    return keys
-
-
 def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
     """What every process does."""
     try:
@@ -133,6 +85,7 @@ def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trai
     except Interrupted as stop:
         if comm.is_main_process():
             logger.info("%s", stop)
+        comm.synchronize()  # the first process to leave makes the starting one end the others: this line comes before that
         raise SystemExit(130) from None
 
 
@@ -141,13 +94,17 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
     cfg = load_config(add_config, args.config_file, args.opts)
     moved = place_on_device(cfg)
     stages = trainer.stages(cfg)
+    due = stages[-1:] if args.eval_only else stages
+    for stage in due:  # all of them now: what is wrong with the last one must not be found after the first one was trained
+        trainer.check_config(stage, training=not args.eval_only)
     results: dict[str, Any] = {}
-    for stage in stages[-1:] if args.eval_only else stages:
+    for number, stage in enumerate(due, start=1):
         set_up_logging(stage.OUTPUT_DIR)
+        if len(due) > 1 and comm.is_main_process():
+            logger.info("Stage %d of %d: %s, in %s.", number, len(due), stage.MODEL.META_ARCHITECTURE, stage.OUTPUT_DIR)
         if moved and comm.is_main_process():
             logger.info(moved)
         say_how_it_was_started(stage)
-        check_config(stage, training=not args.eval_only)
         use_repeatable_kernels(stage)
         if args.resume and stage is not stages[-1] and is_finished(stage):
             logger.info("The run in %s is finished and is not repeated.", stage.OUTPUT_DIR)
@@ -157,7 +114,8 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
             # The command's own folder always has the results of its last stage.
             copy_results(stage.OUTPUT_DIR, cfg.OUTPUT_DIR)
     if comm.is_main_process():
-        logger.info("Checkpoints, metrics.json, results.json and log.txt are in %s.", stages[-1].OUTPUT_DIR)
+        written = "results.json and log.txt" if args.eval_only else "Checkpoints, metrics.json, results.json and log.txt"
+        logger.info("%s are in %s.", written, stages[-1].OUTPUT_DIR)
     return results
 
 

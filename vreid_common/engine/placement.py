@@ -1,6 +1,8 @@
 """Where a run computes: device, memory format, and one process among several."""
 
 import os
+import re
+import warnings
 
 import torch
 from fastreid.config import CfgNode
@@ -19,8 +21,13 @@ def place_on_device(cfg: CfgNode) -> str | None:
 
     Returns:
         A sentence for the log where that differs from what the configuration asked for.
+
+    Raises:
+        InputError: MODEL.DEVICE is neither cpu nor cuda nor cuda:N.
     """
     changed = None
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", cfg.MODEL.DEVICE):
+        raise InputError(f"MODEL.DEVICE is {cfg.MODEL.DEVICE!r}: use cpu, cuda, or cuda:N for one GPU by its number.")
     if cfg.MODEL.DEVICE != "cpu":
         if torch.cuda.is_available():
             if cfg.MODEL.DEVICE == "cuda" and comm.get_world_size() > 1:
@@ -72,6 +79,9 @@ def wrap_distributed(model: nn.Module) -> nn.Module:
     """DistributedDataParallel for CPU and CUDA, where a loss may leave parameters unused (A9)."""
     if comm.get_world_size() == 1:
         return model
+    # Which parameters a loss leaves unused follows from the configuration's losses and may change as training goes on
+    # (frozen layers), so they are looked for at every step; where all are used, torch warns that this was needless.
+    warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
     on_gpu = next(model.parameters()).is_cuda
     return DistributedDataParallel(
         model,

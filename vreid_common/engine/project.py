@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from vreid_common.engine.main import AddConfig
+from vreid_common.engine.config_file import AddConfig
 from vreid_common.engine.trainer import Trainer
 from vreid_common.errors import InputError
 

@@ -1,6 +1,7 @@
 """Optimizer and learning-rate schedule from FastReID's SOLVER keys."""
 
 import bisect
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,40 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from vreid_common.errors import InputError
 
-__all__ = ["build_lr_scheduler", "build_optimizer", "clip_gradients"]
+__all__ = ["build_lr_scheduler", "build_optimizer", "check_solver", "clip_gradients"]
+
+
+_SCHEDULES = ("MultiStepLR", "CosineAnnealingLR", "ExponentialLR")
+_WARM_UPS = ("constant", "linear", "exp")
+
+
+def check_solver(cfg: CfgNode) -> None:
+    """Refuses an optimizer or a schedule that does not exist or cannot work in SOLVER.MAX_EPOCH epochs.
+
+    Raises:
+        InputError: ``OPT`` is not one of torch.optim (FastReID's own Lamb and Ranger do not run on torch 2); an unknown
+            ``SCHED`` or ``WARMUP_METHOD``; ``STEPS`` or ``DELAY_EPOCHS`` outside of the run.
+    """
+    solver = cfg.SOLVER
+    kind = getattr(torch.optim, solver.OPT, None)
+    if not (isinstance(kind, type) and issubclass(kind, Optimizer)):
+        raise InputError(f"SOLVER.OPT is {solver.OPT!r}: use an optimizer of torch.optim, such as Adam, AdamW or SGD.")
+    if solver.SCHED not in _SCHEDULES:
+        raise InputError(f"SOLVER.SCHED is {solver.SCHED!r}: use one of {', '.join(_SCHEDULES)}.")
+    if solver.WARMUP_METHOD not in _WARM_UPS:
+        raise InputError(f"SOLVER.WARMUP_METHOD is {solver.WARMUP_METHOD!r}: use one of {', '.join(_WARM_UPS)}.")
+    if solver.DELAY_EPOCHS >= solver.MAX_EPOCH:
+        raise InputError(f"SOLVER.DELAY_EPOCHS {solver.DELAY_EPOCHS} leaves nothing of SOLVER.MAX_EPOCH {solver.MAX_EPOCH}.")
+    if solver.SCHED != "MultiStepLR":
+        return
+    steps = list(solver.STEPS)
+    if any(later <= earlier for earlier, later in itertools.pairwise(steps)):
+        raise InputError(f"SOLVER.STEPS is {steps}: the epochs at which the rate drops have to rise.")
+    if steps and not 0 < steps[0] <= steps[-1] < solver.MAX_EPOCH:
+        raise InputError(
+            f"SOLVER.STEPS is {steps}: with SOLVER.MAX_EPOCH {solver.MAX_EPOCH} the rate can drop after epochs 1 to "
+            f"{solver.MAX_EPOCH - 1}; [] keeps it."
+        )
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
@@ -23,12 +57,9 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
     Parameters of equal settings share a group, so that an update is a few fused kernels and not one a parameter.
 
     Raises:
-        InputError: ``SOLVER.OPT`` is not one of torch.optim (FastReID's own Lamb and Ranger do not run on torch 2), or
-            nothing is trainable.
+        InputError: nothing is trainable, or as ``check_solver`` says.
     """
-    optimizer_class = getattr(torch.optim, cfg.SOLVER.OPT, None)
-    if not (isinstance(optimizer_class, type) and issubclass(optimizer_class, Optimizer)):
-        raise InputError(f"SOLVER.OPT is {cfg.SOLVER.OPT!r}: use an optimizer of torch.optim, such as Adam, AdamW or SGD.")
+    check_solver(cfg)
     groups: dict[tuple, dict[str, Any]] = {}
     for single in get_default_optimizer_params(
         model,
@@ -49,7 +80,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
         arguments = {"momentum": cfg.SOLVER.MOMENTUM, "nesterov": cfg.SOLVER.NESTEROV}
     if cfg.SOLVER.OPT in ("SGD", "Adam", "AdamW"):
         arguments["fused"] = True
-    return optimizer_class(list(groups.values()), **arguments)
+    return getattr(torch.optim, cfg.SOLVER.OPT)(list(groups.values()), **arguments)
 
 
 def clip_gradients(cfg: CfgNode, optimizer: Optimizer) -> None:
@@ -72,8 +103,9 @@ def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int)
     ``DELAY_EPOCHS`` holds the base rate for so long; cosine annealing then falls over the epochs that are left.
 
     Raises:
-        InputError: a warm-up as long as the run (A15), or an unknown ``SCHED`` or ``WARMUP_METHOD``.
+        InputError: a warm-up as long as the run (A15), or as ``check_solver`` says.
     """
+    check_solver(cfg)
     solver = cfg.SOLVER
     total = solver.MAX_EPOCH * iters_per_epoch
     if total <= solver.WARMUP_ITERS:
@@ -81,8 +113,6 @@ def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int)
             f"SOLVER.WARMUP_ITERS is {solver.WARMUP_ITERS}, but the run has only {total} iterations "
             f"({solver.MAX_EPOCH} epochs of {iters_per_epoch}): lower it or raise SOLVER.MAX_EPOCH."
         )
-    if solver.DELAY_EPOCHS >= solver.MAX_EPOCH:
-        raise InputError(f"SOLVER.DELAY_EPOCHS {solver.DELAY_EPOCHS} leaves nothing of SOLVER.MAX_EPOCH {solver.MAX_EPOCH}.")
     warm_up = _warm_up(cfg)
 
     def factor_of(base_lr: float) -> Callable[[int], float]:
@@ -99,8 +129,6 @@ def _warm_up(cfg: CfgNode) -> Callable[[int], float]:
         "linear": lambda done: start + (1 - start) * done,
         "exp": lambda done: start ** (1 - done),
     }
-    if cfg.SOLVER.WARMUP_METHOD not in shapes:
-        raise InputError(f"SOLVER.WARMUP_METHOD is {cfg.SOLVER.WARMUP_METHOD!r}: use one of {', '.join(shapes)}.")
     shape = shapes[cfg.SOLVER.WARMUP_METHOD]
     return lambda iteration: 1.0 if iteration >= length else shape(iteration / length)
 
@@ -108,12 +136,9 @@ def _warm_up(cfg: CfgNode) -> Callable[[int], float]:
 def _schedule(cfg: CfgNode, base_lr: float) -> Callable[[int], float]:
     solver = cfg.SOLVER
     if solver.SCHED == "MultiStepLR":
-        steps = sorted(solver.STEPS)
-        return lambda epoch: solver.GAMMA ** bisect.bisect_right(steps, epoch)
+        return lambda epoch: solver.GAMMA ** bisect.bisect_right(solver.STEPS, epoch)
     if solver.SCHED == "CosineAnnealingLR":
         floor = solver.ETA_MIN_LR / base_lr
         length = solver.MAX_EPOCH - solver.DELAY_EPOCHS
         return lambda epoch: floor + (1 - floor) * (1 + math.cos(math.pi * max(epoch - solver.DELAY_EPOCHS, 0) / length)) / 2
-    if solver.SCHED == "ExponentialLR":
-        return lambda epoch: solver.GAMMA ** max(epoch - solver.DELAY_EPOCHS, 0)
-    raise InputError(f"SOLVER.SCHED is {solver.SCHED!r}: use MultiStepLR, CosineAnnealingLR or ExponentialLR.")
+    return lambda epoch: solver.GAMMA ** max(epoch - solver.DELAY_EPOCHS, 0)

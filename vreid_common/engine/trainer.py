@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from vreid_common.data import DevicePrefetcher, TrainLoader, build_test_loader, build_train_loader
 from vreid_common.engine import hooks
 from vreid_common.engine.checkpoint import Checkpointer
+from vreid_common.engine.checks import check_config
 from vreid_common.engine.interrupt import Interrupted, StopRequest, listen_for_interrupts
 from vreid_common.engine.placement import describe_device, memory_format, to_memory_format, wrap_distributed
 from vreid_common.engine.progress import ProgressPrinter
@@ -45,7 +46,7 @@ class Trainer(DefaultTrainer):
     """FastReID's ``DefaultTrainer``, right on today's PyTorch: CPU and CUDA, one process and several, exact to resume.
 
     A project subclasses it and overrides what it needs, as with ``DefaultTrainer``: ``build_model``, ``build_optimizer``, which
-    returns the optimizer alone, ``build_evaluator``, ``stages``; or ``run_step`` for another kind of training.
+    returns the optimizer alone, ``build_evaluator``, ``stages``, ``check_config``; or ``run_step`` to train in another way.
 
     Args:
         cfg: a frozen or open configuration with vreid_common's keys.
@@ -93,6 +94,15 @@ class Trainer(DefaultTrainer):
         return [cfg]
 
     @classmethod
+    def check_config(cls, cfg: CfgNode, *, training: bool) -> None:
+        """Refuses a stage's configuration that cannot work; called for every stage before the first one runs.
+
+        Raises:
+            InputError: naming the key.
+        """
+        check_config(cfg, training=training)
+
+    @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> TrainLoader:
         return build_train_loader(cfg)
 
@@ -125,10 +135,16 @@ class Trainer(DefaultTrainer):
         """The model that MODEL.META_ARCHITECTURE names, on its device.
 
         Raises:
-            InputError: its ImageNet weights cannot be fetched or are not at MODEL.BACKBONE.PRETRAIN_PATH.
+            InputError: its ImageNet weights cannot be fetched or are not at MODEL.BACKBONE.PRETRAIN_PATH, or the backbone has
+                no such MODEL.BACKBONE.DEPTH.
         """
         try:
             return build_model(cfg)
+        except KeyError as error:
+            # FastReID's backbones look their sizes up by it, each in tables of its own.
+            if error.args != (cfg.MODEL.BACKBONE.DEPTH,):
+                raise
+            raise InputError(f"MODEL.BACKBONE.DEPTH {error} is not one of {cfg.MODEL.BACKBONE.NAME}'s.") from error
         except (OSError, gdown.exceptions.FileURLRetrievalError) as error:
             if not cfg.MODEL.BACKBONE.PRETRAIN:
                 raise

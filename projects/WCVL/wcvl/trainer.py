@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader
 
 from vreid_common.engine import Trainer
 from vreid_common.engine.trainer import Evaluations
+from vreid_common.errors import InputError
 from vreid_common.evaluation import metrics_table
+from wcvl.checks import check_wcvl, name_own_keys
 from wcvl.cost import describe, measure
 from wcvl.evaluator import WCVLEvaluator
 from wcvl.meta_arch import WCVL
@@ -28,6 +30,12 @@ _COMPARED = ("mAP", "Rank-1", "Rank-5", "CSC")
 
 class WCVLTrainer(Trainer):
     """Trains the main module and then WCVL in one command, or WCVL alone where a main module's checkpoint is given."""
+
+    def __init__(self, cfg: CfgNode) -> None:
+        super().__init__(cfg)
+        model = self.checkpointer.model
+        if isinstance(model, WCVL) and comm.is_main_process():
+            logger.info("Cost of the cross-view module:\n%s", describe(measure(model, tuple(cfg.INPUT.SIZE_TEST))))
 
     @classmethod
     def stages(cls, cfg: CfgNode) -> list[CfgNode]:
@@ -44,11 +52,15 @@ class WCVLTrainer(Trainer):
         return [main, _module_stage(cfg, main)]
 
     @classmethod
-    def build_model(cls, cfg: CfgNode) -> nn.Module:
-        model = super().build_model(cfg)
-        if isinstance(model, WCVL) and comm.is_main_process():
-            logger.info("Cost of the cross-view module:\n%s", describe(measure(model, tuple(cfg.INPUT.SIZE_TEST))))
-        return model
+    def check_config(cls, cfg: CfgNode, *, training: bool) -> None:
+        """WCVL's own keys as well."""
+        pluggable = cfg.MODEL.META_ARCHITECTURE == "WCVL" and not cfg.WCVL.END_TO_END
+        try:
+            super().check_config(cfg, training=training)
+        except InputError as error:
+            raise (name_own_keys(error, cfg) if pluggable else error) from error
+        if training and cfg.MODEL.META_ARCHITECTURE == "WCVL":
+            check_wcvl(cfg)
 
     @classmethod
     def build_evaluator(

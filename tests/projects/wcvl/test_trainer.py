@@ -1,6 +1,8 @@
 import pytest
-from wcvl import WCVLTrainer
+from wcvl import WCVLTrainer, add_wcvl_config
 from wcvl.trainer import compare
+
+from vreid_common.engine import main
 
 
 @pytest.fixture
@@ -56,3 +58,35 @@ def test_feature_comparison_has_the_main_module_on_top(cfg):
         ["main + WCVL (na)", "60.00", "70.00", "80.00", "2.00"],
         ["x_cv", "61.00", "71.00", "81.00", "3.00"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("WCVL.SHARED_LAYERS", "conv9", "WCVL.SHARED_LAYERS is 'conv9'"),
+        ("WCVL.FEATURES", ["nax"], "WCVL.FEATURES is ['nax']"),
+        ("WCVL.POOL_LAYER", "Pool", "WCVL.POOL_LAYER"),
+        ("WCVL.MAIN.STAGES", ["backbone.layer9"], "WCVL.MAIN.STAGES names 'backbone.layer9'"),
+        ("WCVL.SOLVER.MAX_EPOCH", 0, "WCVL.SOLVER.MAX_EPOCH is 0"),
+        ("WCVL.SOLVER.STEPS", [60], "WCVL.SOLVER.STEPS is [60]: with WCVL.SOLVER.MAX_EPOCH 60"),
+        ("WCVL.SOLVER.SCHED", "StepLR", "WCVL.SOLVER.SCHED is 'StepLR'"),
+    ],
+)
+def test_what_is_wrong_with_the_module_is_said_before_the_main_module_is_trained(
+    make_cfg, tmp_path, monkeypatch, capsys, key, value, said
+):
+    config = tmp_path / "c.yml"
+    config.write_text(make_cfg("OUTPUT_DIR", str(tmp_path / "out"), key, value).dump())
+    monkeypatch.setattr(WCVLTrainer, "__init__", lambda *_: pytest.fail("a stage has begun"))
+    with pytest.raises(SystemExit) as stopped:
+        main(add_wcvl_config, WCVLTrainer, ["--config-file", str(config)])
+    error = capsys.readouterr().err
+    assert (stopped.value.code, error.count("\n")) == (2, 1)
+    assert said in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_main_modules_schedule_keeps_its_name(make_cfg):
+    main_stage, _ = WCVLTrainer.stages(make_cfg("SOLVER.MAX_EPOCH", 0))
+    with pytest.raises(ValueError, match=r"^SOLVER.MAX_EPOCH is 0"):
+        WCVLTrainer.check_config(main_stage, training=True)

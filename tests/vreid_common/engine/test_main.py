@@ -62,6 +62,20 @@ def test_key_without_value(config_file: Path, capsys: pytest.CaptureFixture):
         (["SOLVER.OPT", "Lamb"], "SOLVER.OPT is 'Lamb'"),
         (["SOLVER.WARMUP_ITERS", "1000"], "SOLVER.WARMUP_ITERS is 1000"),
         (["DATASETS.NAMES", "('VeRy776',)"], "VeRy776"),
+        (["MODEL.BACKBONE.DEPTH", "19x"], "MODEL.BACKBONE.DEPTH '19x' is not one of build_resnet_backbone's"),
+        (["MODEL.BACKBONE.NAME", "build_resnext"], "MODEL.BACKBONE.NAME 'build_resnext' is not registered: use one of build"),
+        (["MODEL.HEADS.NAME", "Head"], "MODEL.HEADS.NAME 'Head' is not registered"),
+        (["DATALOADER.NUM_WORKERS", "-1"], "DATALOADER.NUM_WORKERS is -1"),
+        (["TEST.NUM_WORKERS", "-1"], "TEST.NUM_WORKERS is -1"),
+        (["INPUT.SIZE_TRAIN", "[64]"], "INPUT.SIZE_TRAIN is [64]: it has to be [height, width]"),
+        (["INPUT.SIZE_TEST", "[64, 0]"], "INPUT.SIZE_TEST is [64, 0]"),
+        (["SOLVER.STEPS", "[2]"], "SOLVER.STEPS is [2]: with SOLVER.MAX_EPOCH 2"),
+        (["MODEL.DEVICE", "gpu"], "MODEL.DEVICE is 'gpu': use cpu, cuda, or cuda:N"),
+        (["DATASETS.NAMES", "CSVVehicles"], """DATASETS.NAMES has to be a list, e.g. "['CSVVehicles']"; got CSVVehicles."""),
+        (["TEST.PRECISE_BN", "True"], "Its keys are TEST.PRECISE_BN.ENABLED, TEST.PRECISE_BN.DATASET"),
+        (["SOLVER.MAX_EPOCH", "many"], "SOLVER.MAX_EPOCH has to be a whole number; got many."),
+        (["SOLVER.BASE_LR", "1"], "SOLVER.BASE_LR has to be a number with a point, e.g. 1.0; got 1."),
+        (["SOLVER.MAX_EPOCH", "1", "--eval-only", "SEED", "1"], "--eval-only stands after a KEY VALUE pair"),
         (["TEST.PROTOCOL", "Guess"], "TEST.PROTOCOL"),
         (["RERANK.PIPELINE", "('k_reciprocal', 'database_augmentation')"], "put database_augmentation first"),
     ],
@@ -99,6 +113,20 @@ def test_cuda_that_is_not_there_falls_back_and_says_so(config_file: Path, monkey
     assert "MODEL.DEVICE cuda is not there: running on the CPU." in log
 
 
+@pytest.mark.parametrize("content", ["", "just a text", "- a\n- b\n"])
+def test_a_file_that_holds_no_keys(content: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    path = tmp_path / "c.yml"
+    path.write_text(content)
+    assert "is empty or is not made of KEY: VALUE" in refused(capsys, "--config-file", path)
+
+
+@pytest.mark.parametrize("folder", ["taken", "taken/below"])
+def test_an_output_folder_that_cannot_be_made(folder: str, config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "taken").write_text("")
+    said = refused(capsys, "--config-file", config_file, "OUTPUT_DIR", tmp_path / folder)
+    assert f"OUTPUT_DIR {tmp_path / folder} cannot be written to" in said
+
+
 def test_load_config_reads_base_files(tmp_path: Path, config_file: Path):
     child = tmp_path / "child.yml"
     child.write_text(f"_BASE_: {config_file.name}\nSOLVER: {{MAX_EPOCH: 7}}\n")
@@ -109,5 +137,5 @@ def test_load_config_reads_base_files(tmp_path: Path, config_file: Path):
 def test_missing_base_file_is_named(tmp_path: Path):
     child = tmp_path / "child.yml"
     child.write_text("_BASE_: gone.yml\n")
-    with pytest.raises(InputError, match="gone.yml"):
+    with pytest.raises(InputError, match=r"child.yml: _BASE_ names .*gone.yml, which does not exist"):
         load_config(None, str(child))
