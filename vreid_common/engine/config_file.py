@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from fastreid.config import CfgNode, get_cfg
 
 from vreid_common.config import add_vreid_config
 from vreid_common.errors import InputError
+from vreid_common.suggestions import did_you_mean
 
 __all__ = ["AddConfig", "UnknownKeyError", "load_config"]
 
@@ -76,8 +76,8 @@ def _explain(error: Exception, cfg: CfgNode, source: str) -> InputError:
     if "Non-existent" not in message:
         return InputError(f"{source}: {message}")
     unknown = message.rsplit(" ", 1)[-1]
-    near = difflib.get_close_matches(unknown, list(_keys(cfg)), n=1)
-    return UnknownKeyError(f"{source}: unknown key {unknown}" + (f"; did you mean {near[0]}?" if near else "."))
+    hint = did_you_mean(unknown, _keys(cfg), count=1)
+    return UnknownKeyError(f"{source}: unknown key {unknown}" + (f"; {hint}" if hint else "."))
 
 
 def _say_mismatch(key: str, value: str, cfg: CfgNode) -> str:
