@@ -172,7 +172,7 @@ def _read_models(args: argparse.Namespace) -> list[_Model]:
     models = []
     for file, checkpoint in zip(files * (len(weights) if len(files) == 1 else 1), weights, strict=True):
         if not Path(checkpoint).is_file():
-            raise InputError(f"--weights {checkpoint} does not exist.")
+            raise InputError(f"--weights {checkpoint} {'is a folder' if Path(checkpoint).is_dir() else 'does not exist'}.")
         project = find_project(file, args.project)
         try:
             cfg = load_config(project.add_config, file, args.opts)

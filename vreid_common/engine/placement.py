@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 
 import torch
 from fastreid.config import CfgNode
@@ -80,8 +79,7 @@ def wrap_distributed(model: nn.Module) -> nn.Module:
     if comm.get_world_size() == 1:
         return model
     # Which parameters a loss leaves unused follows from the configuration's losses and may change as training goes on
-    # (frozen layers), so they are looked for at every step; where all are used, torch warns that this was needless.
-    warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
+    # (frozen layers), so they are looked for at every step; where all are used, torch's C++ prints once that this was needless.
     on_gpu = next(model.parameters()).is_cuda
     return DistributedDataParallel(
         model,

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from fastreid.evaluation import DatasetEvaluator
+from fastreid.utils import comm
 from torch import Tensor, nn
 
 from vreid_common.errors import InputError
@@ -57,7 +58,9 @@ def inference_on_dataset(
             evaluator.process(batch, _features(model, batch, flip))
             images += len(batch["images"])
     seconds = time.perf_counter() - start
-    logger.info("Extracted %s features in %.1f s (%.0f images/s on this process).", f"{images:,}", seconds, images / seconds)
+    processes = comm.get_world_size()
+    share = f", the share of one of {processes} processes" if processes > 1 else ""
+    logger.info("Extracted %s features%s in %.1f s (%.0f images/s).", f"{images:,}", share, seconds, images / seconds)
     _check_complete(loader, images)
     return evaluator.evaluate() or {}
 

@@ -40,5 +40,8 @@ def test_a_copied_project_runs_alone(vehicles: Path, tmp_path: Path):
     assert (project / "out" / "main" / "model_final.pth").is_file()
     assert (project / "out" / "wcvl" / "model_final.pth").is_file()
     assert "main module alone" in result.stdout
+    assert "Stage 1 of 2: VehicleBaseline, in out/main." in result.stdout
+    assert "Stage 2 of 2: WCVL, in out/wcvl." in result.stdout
+    assert result.stdout.count("Cost of the cross-view module") == 1
     # The copy was used, not the installed project: only the copy has compiled files beside it.
     assert (project / "wcvl" / "__pycache__").is_dir()

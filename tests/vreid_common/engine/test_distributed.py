@@ -32,6 +32,7 @@ def test_two_processes_train_and_evaluate_and_one_process_gives_the_same_numbers
     common = ["--config-file", config_file, "SOLVER.MAX_EPOCH", 2]
     trained = run([script, "--num-gpus", 2, *common])
     assert trained.returncode == 0, trained.stdout + trained.stderr
+    assert ", the share of one of 2 processes in" in trained.stdout
     weights = tmp_path / "out" / "model_final.pth"
     again = ["--eval-only", "--config-file", config_file, "MODEL.WEIGHTS", weights, "OUTPUT_DIR"]
     assert run([script, *again, tmp_path / "one"]).returncode == 0

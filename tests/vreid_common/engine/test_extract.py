@@ -242,6 +242,15 @@ class TestBadInput:
         said = refused(extract, capfd, "--dataset", "CSVVehicles", "--opts", "MODEL.BACKBONE.DEPTH", "50x")
         assert "was made for another model" in said
 
+    def test_a_folder_as_a_checkpoint(self, extract, capfd, tmp_path):
+        assert "is a folder" in refused(extract, capfd, "--dataset", "CSVVehicles", "--config-file", "x", "--weights", tmp_path)
+
+    def test_a_key_of_a_project_that_is_not_named(self, extract, capfd, config_file):
+        config_file.write_text(f"{config_file.read_text()}\nWCVL: {{SCALE: 1.0}}\n")
+        said = refused(extract, capfd, "--dataset", "CSVVehicles")
+        assert "unknown key WCVL" in said
+        assert said.endswith("If it is a project's key, name the project's folder with --project.")
+
     def test_as_many_configurations_as_models(self, extract, capfd, config_file):
         given = ["--config-file", config_file] * 2
         assert "--config-file is given 3 times and --weights 2" in refused(

@@ -102,6 +102,17 @@ def test_pretrained_weights_at_a_wrong_path(config_file: Path, capsys: pytest.Ca
     assert "gone.pth" in refused(capsys, "--config-file", config_file, *weights)
 
 
+def test_the_closing_line_names_what_was_written(config_file: Path, tmp_path: Path):
+    last = {}
+    for name, options in {"trained": [], "evaluated": ["--eval-only"]}.items():
+        weights = ["MODEL.WEIGHTS", str(tmp_path / "trained" / "model_final.pth")] if options else []
+        main(argv=["--config-file", str(config_file), *options, "OUTPUT_DIR", str(tmp_path / name), *weights])
+        last[name] = (tmp_path / name / "log.txt").read_text().splitlines()[-1].partition(": ")[2]
+    assert last["trained"] == f"Checkpoints, metrics.json, results.json and log.txt are in {tmp_path}/trained."
+    assert last["evaluated"] == f"results.json and log.txt are in {tmp_path}/evaluated."
+    assert {path.name for path in (tmp_path / "evaluated").iterdir()} == {"results.json", "log.txt"}
+
+
 def test_eval_only_without_weights(config_file: Path, capsys: pytest.CaptureFixture):
     assert "--eval-only needs MODEL.WEIGHTS" in refused(capsys, "--config-file", config_file, "--eval-only")
 
