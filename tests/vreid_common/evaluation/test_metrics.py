@@ -193,7 +193,7 @@ class TestKindsOfInput:
 
     @pytest.mark.parametrize("metric", METRICS)
     @pytest.mark.parametrize("queries", [1, 5])
-    @pytest.mark.parametrize("images", [11, 500])
+    @pytest.mark.parametrize("images", [37, 900])
     def test_equal_features_rank_by_gallery_index(self, plain, metric, queries, images):
         """Few points, each many times, before and after the borders of tiles."""
         generator = torch.Generator().manual_seed(0)

@@ -126,6 +126,29 @@ def test_infinite_distances_are_ordered(way, marked):
     assert np.array_equal(sums_of_rows(count(way, band, marks, pairs), marks), plain(values, marks, pairs))
 
 
+def test_few_near_entries_of_which_some_tie():
+    values = np.ones((1, 400), np.float32)
+    values[0, [10, 100, 300]] = [0, 0, 0]
+    gallery_pids = np.ones(400, int)
+    gallery_pids[100] = 0
+    pairs = IdentityPairs(np.zeros(1, int), gallery_pids)
+    band = Band(0, 1, DenseRows(values).tiles(0, 1))
+    assert count("host", band, row_marks(values, pairs), pairs).tolist() == [1]
+
+
+def test_squared_distances_that_round_below_zero_are_zero():
+    """Long features of one place: without the floor the rounding of the product would rank them."""
+    gallery = 1000 + torch.rand(3, 64, generator=torch.Generator().manual_seed(0))
+    rows = FeatureRows(gallery, gallery.repeat(100, 1), "euclidean")
+    values = rows.rows(0, 3).numpy()
+    tiles = rows.tiles(0, 3)
+    assert (tiles.tile(slice(0, 3), slice(0, 300)) + tiles.finish.column + tiles.finish.row[:, None] < 0).any()
+    pairs = IdentityPairs(np.zeros(3, int), np.arange(300) % 2)
+    marks = row_marks(values, pairs)
+    found = count("host", Band(0, 3, tiles), marks, pairs)
+    assert np.array_equal(sums_of_rows(found, marks), plain(values, marks, pairs))
+
+
 @pytest.mark.usefixtures("tile_shape")
 @pytest.mark.parametrize("way", ["host", "device"])
 @pytest.mark.parametrize("metric", ["cosine", "euclidean", "dot"])
@@ -141,11 +164,14 @@ def test_features_whose_products_are_finished_while_counting(way, metric, ids):
     assert np.array_equal(sums_of_rows(found, marks), plain(values, marks, pairs))
 
 
-def test_one_segment_for_all_rows_and_a_limit():
+@pytest.mark.usefixtures("tile_shape")
+@pytest.mark.parametrize("limit", [0, 1, 5000])
+def test_one_segment_for_all_rows_and_a_limit(limit):
     """What is below the limit is exact, and what is above is known to be."""
     values, pairs = matrix(0, 40, 3000, None), IdentityPairs(*labels(0, 40, 3000, 50))
-    band = Band(0, 40, DenseRows(values).tiles(0, 40))
     query, gallery = pairs.of(0, 40)
+    values[query, gallery] -= 2  # some are nearer than all others
+    band = Band(0, 40, DenseRows(values).tiles(0, 40))
     distances = np.sort(values[query, gallery])
     marks = make_marks(distances, np.full(len(distances), 3000), np.array([0, len(distances)]))
     negative = np.ones(values.shape, bool)
@@ -153,11 +179,11 @@ def test_one_segment_for_all_rows_and_a_limit():
     exact = np.searchsorted(np.sort(values[negative]), distances, side="right")
     assert np.array_equal(np.cumsum(count("host", band, marks, pairs)), exact)
     assert np.array_equal(np.cumsum(count("device", band, marks, pairs)), exact)
-    limited = np.cumsum(places.count_places(band, marks, np.zeros(40, np.int64), pairs, limit=5000))
-    below = exact <= 5000
+    limited = np.cumsum(places.count_places(band, marks, np.zeros(40, np.int64), pairs, limit=limit))
+    below = exact <= limit
     assert 0 < below.sum() < len(below)
     assert np.array_equal(limited[below], exact[below])
-    assert (limited[~below] > 5000).all()
+    assert (limited[~below] > limit).all()
 
 
 @pytest.mark.parametrize("way", ["host", "device"])
