@@ -140,3 +140,13 @@ def test_threads_compute_in_full_precision_and_leave_the_setting():
     finally:
         torch.set_float32_matmul_precision(precision)
     torch.testing.assert_close(torch.cat(parts, dim=1), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dimensions", [17, 64, 256, 512, 2048])
+@pytest.mark.parametrize("images", [5, 37, 1000])
+@pytest.mark.parametrize("queries", [1, 2, 9])
+def test_equal_features_are_equally_far(queries, images, dimensions):
+    generator = torch.Generator().manual_seed(0)
+    query, image = (torch.randn(n, dimensions, generator=generator) for n in (queries, 1))
+    found = FeatureRows(query, image.repeat(images, 1), "dot").rows(0, queries)
+    assert torch.equal(found, found[:, :1].expand_as(found))
