@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from vreid_common.errors import InputError
 __all__ = ["build_lr_scheduler", "build_optimizer", "check_solver", "clip_gradients"]
 
 
+logger = logging.getLogger(__name__)
+
 _SCHEDULES = ("MultiStepLR", "CosineAnnealingLR", "ExponentialLR")
 _WARM_UPS = ("constant", "linear", "exp")
 
@@ -27,7 +30,7 @@ def check_solver(cfg: CfgNode) -> None:
 
     Raises:
         InputError: ``OPT`` is not one of torch.optim (FastReID's own Lamb and Ranger do not run on torch 2); an unknown
-            ``SCHED`` or ``WARMUP_METHOD``; ``STEPS`` or ``DELAY_EPOCHS`` outside of the run.
+            ``SCHED`` or ``WARMUP_METHOD``; ``STEPS`` that do not rise; ``DELAY_EPOCHS`` outside of the run.
     """
     solver = cfg.SOLVER
     kind = getattr(torch.optim, solver.OPT, None)
@@ -44,11 +47,8 @@ def check_solver(cfg: CfgNode) -> None:
     steps = list(solver.STEPS)
     if any(later <= earlier for earlier, later in itertools.pairwise(steps)):
         raise InputError(f"SOLVER.STEPS is {steps}: the epochs at which the rate drops have to rise.")
-    if steps and not 0 < steps[0] <= steps[-1] < solver.MAX_EPOCH:
-        raise InputError(
-            f"SOLVER.STEPS is {steps}: with SOLVER.MAX_EPOCH {solver.MAX_EPOCH} the rate can drop after epochs 1 to "
-            f"{solver.MAX_EPOCH - 1}; [] keeps it."
-        )
+    if steps and steps[0] < 1:
+        raise InputError(f"SOLVER.STEPS is {steps}: the rate can drop after epoch 1 at the earliest.")
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
@@ -113,6 +113,12 @@ def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int)
             f"SOLVER.WARMUP_ITERS is {solver.WARMUP_ITERS}, but the run has only {total} iterations "
             f"({solver.MAX_EPOCH} epochs of {iters_per_epoch}): lower it or raise SOLVER.MAX_EPOCH."
         )
+    if solver.SCHED == "MultiStepLR" and solver.STEPS and solver.STEPS[-1] >= solver.MAX_EPOCH:
+        # Not refused: a quick try shortens MAX_EPOCH alone.
+        logger.warning(
+            "SOLVER.STEPS is %s: with SOLVER.MAX_EPOCH %d the run ends before the learning rate has dropped each time.",
+            list(solver.STEPS), solver.MAX_EPOCH,
+        )  # fmt: skip
     warm_up = _warm_up(cfg)
 
     def factor_of(base_lr: float) -> Callable[[int], float]:

@@ -69,7 +69,7 @@ def test_key_without_value(config_file: Path, capsys: pytest.CaptureFixture):
         (["TEST.NUM_WORKERS", "-1"], "TEST.NUM_WORKERS is -1"),
         (["INPUT.SIZE_TRAIN", "[64]"], "INPUT.SIZE_TRAIN is [64]: it has to be [height, width]"),
         (["INPUT.SIZE_TEST", "[64, 0]"], "INPUT.SIZE_TEST is [64, 0]"),
-        (["SOLVER.STEPS", "[2]"], "SOLVER.STEPS is [2]: with SOLVER.MAX_EPOCH 2"),
+        (["SOLVER.STEPS", "[2, 1]"], "SOLVER.STEPS is [2, 1]: the epochs"),
         (["MODEL.DEVICE", "gpu"], "MODEL.DEVICE is 'gpu': use cpu, cuda, or cuda:N"),
         (["DATASETS.NAMES", "CSVVehicles"], """DATASETS.NAMES has to be a list, e.g. "['CSVVehicles']"; got CSVVehicles."""),
         (["TEST.PRECISE_BN", "True"], "Its keys are TEST.PRECISE_BN.ENABLED, TEST.PRECISE_BN.DATASET"),

@@ -58,6 +58,12 @@ def test_cosine_follows_its_formula():
     assert seen == pytest.approx(expected)
 
 
+def test_a_step_beyond_the_run_is_said_and_not_refused(caplog):
+    seen = rates(solver_cfg(BASE_LR=1.0, MAX_EPOCH=2, STEPS=[1, 5], WARMUP_ITERS=0), iters_per_epoch=2)
+    assert seen == pytest.approx([1, 1, 0.1, 0.1])
+    assert "SOLVER.STEPS is [1, 5]: with SOLVER.MAX_EPOCH 2 the run ends before" in caplog.text
+
+
 def test_exponential_decay():
     seen = rates(solver_cfg(BASE_LR=1.0, MAX_EPOCH=3, SCHED="ExponentialLR", GAMMA=0.5, WARMUP_ITERS=0), iters_per_epoch=2)
     assert seen == pytest.approx([1, 1, 0.5, 0.5, 0.25, 0.25])
@@ -70,8 +76,7 @@ def test_exponential_decay():
         ({"WARMUP_ITERS": 0, "MAX_EPOCH": 2, "DELAY_EPOCHS": 2}, "SOLVER.DELAY_EPOCHS 2"),
         ({"MAX_EPOCH": 60, "STEPS": [40, 20]}, r"SOLVER.STEPS is \[40, 20\]: the epochs at which the rate drops have to rise"),
         ({"MAX_EPOCH": 60, "STEPS": [20, 20]}, "have to rise"),
-        ({"MAX_EPOCH": 40, "STEPS": [20, 40]}, "with SOLVER.MAX_EPOCH 40 the rate can drop after epochs 1 to 39"),
-        ({"MAX_EPOCH": 40, "STEPS": [0, 20]}, "can drop after epochs 1 to 39"),
+        ({"MAX_EPOCH": 40, "STEPS": [0, 20]}, "after epoch 1 at the earliest"),
         ({"WARMUP_ITERS": 0, "SCHED": "StepLR"}, "SOLVER.SCHED is 'StepLR'"),
         ({"WARMUP_ITERS": 1, "WARMUP_METHOD": "slow"}, "SOLVER.WARMUP_METHOD is 'slow'"),
     ],
