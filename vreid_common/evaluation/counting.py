@@ -51,12 +51,13 @@ def count_tile(entries, stride, area, finish, segments, marks, ends, bounds, his
         row = entries[r * stride : r * stride + last_image - first_image]
         for start in range(skip, len(row), _CHUNK):
             chunk, column = row[start : start + _CHUNK], first_image + start
-            if len(column_finish) > 0:
-                chunk = _finish(chunk, column_finish[column : column + len(chunk)], row_finish[r : r + 1], scratch)
+            part = column_finish[column : column + len(chunk)] if len(column_finish) > 0 else column_finish
+            shift = row_finish[r : r + 1]
             # Mostly none where the ranking is good, and then the row's marks are not even read.
-            near = _count_not_above(chunk, bound)
+            near = _count_not_above(chunk, part, shift, bound)
             if near == 0:
                 continue
+            chunk = _finish(chunk, part, shift, scratch)
             begin, end = offsets[segment], ends[segment]
             guide = guides[guide_offsets[segment] : guide_offsets[segment + 1]]
             if _count_nan(chunk) > 0:
@@ -83,9 +84,8 @@ def leave_out(entries, stride, area, finish, rows, images, segments, marks, ends
     scratch = np.empty(1, entries.dtype)
     for r, image in zip(rows, images):  # noqa: B905 - numba's zip has no `strict`
         start = r * stride + image - first_image
-        entry = entries[start : start + 1]
-        if len(column_finish) > 0:
-            entry = _finish(entry, column_finish[image : image + 1], row_finish[r : r + 1], scratch)
+        part = column_finish[image : image + 1] if len(column_finish) > 0 else column_finish
+        entry = _finish(entries[start : start + 1], part, row_finish[r : r + 1], scratch)
         end = ends[segments[r]]
         place = _place(entry[0], image, distances, columns, offsets[segments[r]], end)
         if place < end:
@@ -94,18 +94,46 @@ def leave_out(entries, stride, area, finish, rows, images, segments, marks, ends
 
 @compiled()
 def _finish(values, column, shift, out):
-    """Distances of one row's values, in ``out``."""
+    """Distances of one row's values: in ``out``, or the values themselves if they are."""
+    if len(column) == 0:
+        return values
     out = out[: len(values)]
     if len(shift) == 0:
-        one = np.float32(1)
         for i in range(len(values)):
-            out[i] = one + column[i] * values[i]
+            out[i] = _scaled(values[i], column[i])
     else:
-        zero = np.float32(0)
+        row = shift[0]
         for i in range(len(values)):
-            distance = shift[0] + (column[i] + values[i])
-            out[i] = zero if distance < zero else distance  # a NaN stays one
+            out[i] = _shifted(values[i], column[i], row)
     return out
+
+
+@compiled()
+def _count_not_above(values, column, shift, bound):
+    """How many distances of one row's values are not larger than ``bound``; a NaN is not larger either."""
+    count = np.int32(0)
+    if len(column) == 0:
+        for i in range(len(values)):
+            count = np.int32(count + np.int32(not (values[i] > bound)))
+    elif len(shift) == 0:
+        for i in range(len(values)):
+            count = np.int32(count + np.int32(not (_scaled(values[i], column[i]) > bound)))
+    else:
+        row = shift[0]
+        for i in range(len(values)):
+            count = np.int32(count + np.int32(not (_shifted(values[i], column[i], row) > bound)))
+    return count
+
+
+@compiled()
+def _scaled(value, column):
+    return np.float32(1) + column * value
+
+
+@compiled()
+def _shifted(value, column, row):
+    distance = row + (column + value)
+    return np.float32(0) if distance < np.float32(0) else distance  # a NaN stays one
 
 
 @compiled()
@@ -180,7 +208,7 @@ def _count_before(chunk, column, mark, mark_column):
     return _count_at_most(chunk[:split], mark) + _count_less(chunk[split:], mark)
 
 
-# The four loops below only vectorise with a 32-bit sum; a chunk never holds 2**31 values.
+# Loops that count only vectorise with a 32-bit sum; a chunk never holds 2**31 values.
 @compiled()
 def _count_less(values, bound):
     count = np.int32(0)
@@ -202,13 +230,4 @@ def _count_nan(values):
     count = np.int32(0)
     for i in range(values.size):
         count = np.int32(count + np.int32(values[i] != values[i]))
-    return count
-
-
-@compiled()
-def _count_not_above(values, bound):
-    """NaN is not above either."""
-    count = np.int32(0)
-    for i in range(values.size):
-        count = np.int32(count + np.int32(not (values[i] > bound)))
     return count

@@ -56,6 +56,9 @@ def as_labels(labels: Array, size: int, name: str) -> Tensor:
     Raises:
         ValueError: they are no integers or of another number.
     """
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
+        # torch takes neither negative strides nor, without a warning, read-only memory.
+        labels = np.require(labels, np.int64, ["C", "W"])
     tensor = torch.as_tensor(labels).detach().cpu()
     if tensor.shape != (size,) or (size and (tensor.is_floating_point() or tensor.dtype == torch.bool)):
         raise ValueError(f"{name} are ({size},) integers, got {tensor.dtype} {tuple(tensor.shape)}.")

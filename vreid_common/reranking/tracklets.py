@@ -123,7 +123,11 @@ def pull_tracklets(ranking: Array, gallery_tracks: Array, top_k: int = 100) -> A
     if not isinstance(ranking, Tensor | np.ndarray):
         raise TypeError(f"The ranking is a Tensor or a NumPy array, got {type(ranking).__name__}.")
     top_k = as_count(top_k, "top_k")
-    ranks = ranking.detach() if isinstance(ranking, Tensor) else torch.as_tensor(np.ascontiguousarray(ranking))
+    if isinstance(ranking, np.ndarray):
+        kind = np.int64 if ranking.dtype.kind in "iu" else ranking.dtype
+        ranks = torch.from_numpy(np.require(ranking, kind, ["C", "W"]))
+    else:
+        ranks = ranking.detach()
     if ranks.ndim != 2 or (ranks.numel() and (ranks.is_floating_point() or ranks.dtype == torch.bool)):
         raise ValueError(f"The ranking is (Q, K) integers, got {ranks.dtype} {tuple(ranks.shape)}.")
     tracks = TrackGroups.create(gallery_tracks, len(gallery_tracks), ranks.device)

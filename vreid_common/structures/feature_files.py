@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,11 @@ def read_features(path: str | os.PathLike[str]) -> FeatureSet:
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = {"features": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as {path.suffix} without pickled objects: {error}.") from error
+    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        # Without NumPy's own words, which advise to unpickle.
+        raise InputError(
+            f"{path} cannot be read as {path.suffix} without pickled objects: it is damaged, or of another kind."
+        ) from error
     return _from_arrays(path, arrays)
 
 

@@ -147,10 +147,18 @@ class FeatureSet:
             raise InputError(f"{listing} is not the list of a feature set (format {_FORMAT}).")
         if record.get("mark") != mark:
             raise InputError(f"{tensors} and {listing.name} were not written together: extract the features again.")
-        return cls(values["features"].to(device), *(values[name] for name in _LABELS), paths=tuple(record["paths"]))
+        paths = record.get("paths")
+        if not (isinstance(paths, list) and all(isinstance(name, str) for name in paths)):
+            raise InputError(f"{listing} has no list of paths.")
+        try:
+            return cls(values["features"].to(device), *(values[name] for name in _LABELS), paths=tuple(paths))
+        except (ValueError, InputError) as error:
+            raise InputError(f"{tensors}: {error}") from error
 
 
 def _file_pair(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     path = Path(path)
+    if not path.name:
+        raise InputError(f"{str(path)!r} is no name of a feature file.")
     stem = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
     return stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")

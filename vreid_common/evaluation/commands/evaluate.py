@@ -6,7 +6,7 @@ import argparse
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.inputs import Inputs, add_input_arguments, read_inputs, read_protocol
-from vreid_common.evaluation.commands.outputs import check_folder, print_table, result_record, write_json
+from vreid_common.evaluation.commands.outputs import check_outputs, print_table, result_record, write_json
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult, apply_protocol
 from vreid_common.processes import Processes, torchrun_group
 from vreid_common.reranking.pipeline import Pipeline
@@ -27,7 +27,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     Raises:
         InputError: a file is not as it must be, or has no labels.
     """
-    check_folder(args.json)
+    check_outputs(args, [args.json])
     with torchrun_group() as group:
         inputs, protocol = read_inputs(args), read_protocol(args, group)
         pipeline = Pipeline(metric=args.metric)

@@ -98,8 +98,10 @@ def read_inputs(args: argparse.Namespace) -> Inputs:
         gallery = _label(
             gallery, items["gallery"], f"{args.labels} lists {{}} images of split gallery, but {args.gallery} has {{}}."
         )
-    further = {}
+    further: dict[str, tuple[FeatureSet, FeatureSet]] = {}
     for name, query_file, gallery_file in getattr(args, "further", None) or ():
+        if name in further:
+            raise InputError(f"--further {name} is given twice.")
         pair = _read_pair(query_file, gallery_file, device)
         for images, others, file in zip((query, gallery), pair, (query_file, gallery_file), strict=True):
             if len(images) != len(others):
@@ -118,6 +120,8 @@ def read_protocol(args: argparse.Namespace, group: dist.ProcessGroup | None = No
 
 
 def _device(name: str) -> torch.device:
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise InputError(f"--device is {name!r}: use cpu, cuda, or cuda:N.")
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:

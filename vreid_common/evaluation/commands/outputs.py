@@ -24,21 +24,42 @@ from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import DistanceRows
 from vreid_common.versions import package_versions
 
-__all__ = ["Result", "check_folder", "print_table", "result_record", "write_distance", "write_json", "write_ranking"]
+__all__ = ["Result", "check_outputs", "print_table", "result_record", "write_distance", "write_json", "write_ranking"]
 
 Result = tuple[Pipeline, ProtocolResult]
 
+_PAIR = (".safetensors", ".json")
+"""The two files of a feature set, which may be named without a suffix."""
 
-def check_folder(path: str | None) -> None:
-    """Finds out before the work that its result cannot be written.
+
+def check_outputs(args: argparse.Namespace, outputs: Sequence[str | None]) -> None:
+    """Finds out before the work that a result cannot be written, or that it would take the place of another file.
 
     Raises:
-        InputError: ``path`` is a folder, or is to lie in one that is not there.
+        InputError: an output is a folder, lies in one that is not there, is an input of the command, or is named twice.
     """
-    if path and Path(path).is_dir():
-        raise InputError(f"{path} cannot be written: it is a folder.")
-    if path and not Path(path).parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {Path(path).parent}.")
+    inputs = _input_files(args)
+    taken: set[Path] = set()
+    for path in filter(None, outputs):
+        if Path(path).is_dir():
+            raise InputError(f"{path} cannot be written: it is a folder.")
+        if not Path(path).parent.is_dir():
+            raise InputError(f"{path} cannot be written: there is no folder {Path(path).parent}.")
+        file = Path(path).resolve()
+        if file in inputs:
+            raise InputError(f"{path} cannot be written: it is an input of this command.")
+        if file in taken:
+            raise InputError(f"{path} is to hold two different results: give each a file of its own.")
+        taken.add(file)
+
+
+def _input_files(args: argparse.Namespace) -> set[Path]:
+    """All files that the command reads; a feature set is two."""
+    further = [file for _, *files in getattr(args, "further", None) or () for file in files]
+    sets = [Path(file) for file in (args.query, args.gallery, *further)]
+    others = [Path(file) for file in (args.labels, getattr(args, "pipelines", None)) if file]
+    pairs = [path.with_name(f"{path.stem if path.suffix in _PAIR else path.name}{suffix}") for path in sets for suffix in _PAIR]
+    return {path.resolve() for path in (*sets, *others, *pairs)}
 
 
 def print_table(results: Mapping[str, Result], protocol: Protocol) -> None:

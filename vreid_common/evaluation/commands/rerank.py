@@ -14,7 +14,7 @@ from vreid_common.evaluation.commands.evaluate import evaluate
 from vreid_common.evaluation.commands.inputs import Inputs, add_input_arguments, positive, read_inputs, read_protocol
 from vreid_common.evaluation.commands.outputs import (
     Result,
-    check_folder,
+    check_outputs,
     print_table,
     result_record,
     write_distance,
@@ -90,11 +90,13 @@ def run_rerank(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, group: dist.ProcessGroup | None) -> int:
     is_main = not Processes(group).rank
-    for path in (args.json, args.distance, args.ranking, args.submission):
-        check_folder(path)
+    check_outputs(args, [args.json, args.distance, args.ranking, args.submission])
     if args.validate:
         return run_validation(args, _split(args.steps), read_inputs(args), read_protocol(args, group))
     pipelines = _read_pipelines(args)
+    for name, *_ in args.further or ():
+        if not any(name in pipeline.further for pipeline in pipelines.values()):
+            raise InputError(f"--further {name}: no step takes features of that name.")
     inputs, protocol = read_inputs(args), read_protocol(args, group)
     if not inputs.labelled and not _outputs(args):
         raise InputError(
@@ -139,7 +141,7 @@ def _split(steps: str) -> list[str]:
 
 def _read_pipelines(args: argparse.Namespace) -> dict[str, Pipeline]:
     """Name → pipeline. With --steps, the features as they are come first, to compare with."""
-    if args.steps:
+    if args.steps is not None:
         settings = {key: value for key, (value,) in read_settings("--set", args.set).items()}
         pipeline = build_pipeline(_split(args.steps), args.metric, by_step(settings))
         return {"no re-ranking": Pipeline(metric=args.metric), str(pipeline): pipeline}
@@ -152,9 +154,20 @@ def _read_pipelines(args: argparse.Namespace) -> dict[str, Pipeline]:
     return pipelines
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's own rule, that keys are unique, which PyYAML does not check: the last one would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the name {doubled!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _read_pipeline_file(path: Path) -> dict[str, list[Any]]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
     if not (isinstance(content, dict) and content and all(isinstance(specs, list) for specs in content.values())):

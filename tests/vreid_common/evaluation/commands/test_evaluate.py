@@ -130,7 +130,8 @@ class TestRefusals:
         assert "cannot be written: it is a folder." in vreid("evaluate", *files, "--json", tmp_path, status=2)
 
     def test_a_device_that_is_not_there(self, vreid, files):
-        assert "--device vulkan9 cannot be used" in vreid("evaluate", *files, "--device", "vulkan9", status=2)
+        assert "--device is 'vulkan9': use cpu, cuda, or cuda:N." in vreid("evaluate", *files, "--device", "vulkan9", status=2)
+        assert "--device cuda:99 cannot be used" in vreid("evaluate", *files, "--device", "cuda:99", status=2)
 
     def test_an_unknown_protocol(self, vreid, files):
         assert "invalid choice: 'Nothing'" in vreid("evaluate", *files, "--protocol", "Nothing", status=2)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,3 +192,32 @@ def test_features_are_compared_as_vreid_evaluate_does(vreid, files, sets, tmp_pa
     assert first["metrics"] == second["metrics"]
     rows = FeatureRows(sets[0].features, sets[1].features, "dot")
     assert first["metrics"]["mAP"] == pytest.approx(mean_ap(sets, rows))
+
+
+def test_no_input_is_overwritten_and_no_result_lost(vreid, files, tmp_path):
+    query = files[1]
+    before = Path(query).read_bytes()
+    said = vreid("rerank", *files, "--steps", "k_reciprocal", "--json", query, status=2)
+    assert f"{query} cannot be written: it is an input of this command." in said
+    said = vreid("evaluate", *files, "--json", query, status=2)
+    assert "it is an input of this command" in said
+    assert Path(query).read_bytes() == before
+    same = tmp_path / "same.npy"
+    said = vreid("rerank", *files, "--steps", "k_reciprocal", "--ranking", same, "--distance", same, status=2)
+    assert "two different results" in said
+    assert not same.exists()
+
+
+def test_names_that_nothing_takes_or_that_come_twice_are_refused(vreid, files, tmp_path):
+    further = ["--further", "camara", files[1], files[3]]
+    said = vreid("rerank", *files, *further, "--steps", "k_reciprocal", status=2)
+    assert "--further camara: no step takes features of that name." in said
+    further = ["--further", "camera", files[1], files[3]] * 2
+    assert "--further camera is given twice." in vreid("rerank", *files, *further, "--steps", "fuse_distances", status=2)
+    (tmp_path / "twice.yml").write_text("a: [k_reciprocal]\na: [diffusion]\n")
+    assert "the name 'a' is given twice" in vreid("rerank", *files, "--pipelines", tmp_path / "twice.yml", status=2)
+    assert "separated by commas" in vreid("rerank", *files, "--steps", "", status=2)
+
+
+def test_a_device_that_is_none(vreid, files):
+    assert "--device is 'meta': use cpu, cuda, or cuda:N." in vreid("evaluate", *files, "--device", "meta", status=2)
