@@ -9,7 +9,8 @@ PROJECTS = {"wcvl": "projects/WCVL/wcvl"}
 setup(
     name="vreid",
     version="0.1.0",
-    description="Vehicle re-identification on FastReID, right on today's PyTorch: training, features, exact evaluation and re-ranking, and papers as projects",
+    description="Vehicle re-identification on FastReID, right on today's PyTorch: training, features, exact "
+    "evaluation and re-ranking, and papers as projects",
     long_description=Path("README.md").read_text(encoding="utf-8") if Path("README.md").exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
