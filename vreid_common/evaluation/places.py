@@ -8,16 +8,15 @@ Shape shorthand: M marks, R rows and C columns of a tile.
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vreid_common.evaluation.bands import Band, Tile
-from vreid_common.evaluation.counting import count_tile, leave_out
+from vreid_common.evaluation.counting import TAIL, count_tile, fill_tails, leave_out
 from vreid_common.evaluation.device_counting import DevicePlaces
 from vreid_common.evaluation.marks import Marks
 from vreid_common.evaluation.pairs import IdentityPairs
@@ -64,28 +63,29 @@ def _on_host(
     band: Band, marks: Marks, segments: np.ndarray, pairs: IdentityPairs, limit: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The histogram (M,) and which of the band's rows have a NaN."""
-    tiles, own = band.tiles(), _OwnEntries(band, pairs)
+    tiles = band.tiles()
+    own = _OwnEntries(band, pairs, tiles)
     dtype = torch.from_numpy(marks.distances).dtype
     column_finish, row_finish = _finish_arrays(band.distance.finish, dtype)
     total, bad = np.zeros(len(marks.distances), np.int64), np.zeros(len(band), bool)
     lock = threading.Lock()
 
     def work(numbers: Iterator[int]) -> None:
-        buffer = torch.empty(math.prod(tiles[0].shape), dtype=dtype)
-        histogram, (ends, bounds) = np.zeros_like(total), _all_wanted(marks)
+        buffer = torch.empty(tiles[0].shape, dtype=dtype)
+        histogram, kept = np.zeros_like(total), tuple(marks)
+        ends, tails = marks.offsets[1:].copy(), _tails(marks)
         for done, number in enumerate(numbers, start=1):
             tile = tiles[number]
-            out = buffer[: math.prod(tile.shape)].view(tile.shape)
-            entries, stride = _flat(band.distance.tile(tile.rows, tile.columns, out))
+            entries, stride = _flat(band.distance.tile(tile.rows, tile.columns, buffer[: tile.shape[0]]))
             area, finish = (tile.columns.start, tile.columns.stop, tile.skip), (column_finish, row_finish[tile.rows])
-            of_rows, kept = segments[tile.rows], tuple(marks)
-            count_tile(entries, stride, area, finish, of_rows, kept, ends, bounds, histogram, bad[tile.rows])
-            leave_out(entries, stride, area, finish, *own.of(tile), of_rows, kept, ends, histogram)
+            of_rows = segments[tile.rows]
+            count_tile(entries, stride, area, finish, of_rows, kept, ends, tails, histogram, bad[tile.rows])
+            leave_out(entries, stride, area, finish, *own.of(number), of_rows, kept, ends, histogram)
             # Now and then is enough: the number of tiles doubles from one time to the next.
             if limit is not None and done & (done - 1) == 0:
                 # Marks that more entries than the limit are before are wanted no longer.
-                end = int(np.searchsorted(np.cumsum(histogram[: ends[0]]), limit, side="right"))
-                ends[0], bounds[0] = end, marks.distances[end - 1] if end else -np.inf
+                ends[0] = np.searchsorted(np.cumsum(histogram[: ends[0]]), limit, side="right")
+                fill_tails(kept, ends, *tails)
         with lock:
             np.add(total, histogram, out=total)
 
@@ -93,34 +93,33 @@ def _on_host(
     return total, bad
 
 
-def _all_wanted(marks: Marks) -> tuple[np.ndarray, np.ndarray]:
-    """(S,) the segments' ends, and the distances of their last marks, -inf where there is none."""
-    ends = marks.offsets[1:].copy()
-    bounds = np.full(len(ends), -np.inf, marks.distances.dtype)
-    some = ends > marks.offsets[:-1]
-    bounds[some] = marks.distances[ends[some] - 1]
-    return ends, bounds
+def _tails(marks: Marks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shape = len(marks.offsets) - 1, TAIL
+    tails = np.empty(shape, marks.distances.dtype), np.empty(shape, marks.distances.dtype), np.empty(shape, np.int64)
+    fill_tails(tuple(marks), marks.offsets[1:], *tails)
+    return tails
 
 
 class _OwnEntries:
     """The entries of each tile that are of the queries' own identities."""
 
-    def __init__(self, band: Band, pairs: IdentityPairs) -> None:
+    def __init__(self, band: Band, pairs: IdentityPairs, tiles: Sequence[Tile]) -> None:
         query, gallery = pairs.of(band.start, band.stop)
         query -= band.start
-        self._height = band.distance.tile_shape[0]
-        part = query // self._height
-        order = np.lexsort((gallery, part))
-        self._rows, self._columns = query[order], gallery[order]
-        self._edges = np.searchsorted(part, np.arange(len(band) // self._height + 2))
+        # Tiles of one part of the rows have one key; theirs are sorted by column, so that those of a tile follow one another.
+        height = band.distance.tile_shape[0]
+        part, size = query // height, band.distance.shape[1] + 1
+        order = np.argsort(part * size + gallery)
+        self._rows, self._columns = query[order] % height, gallery[order]
+        bounds = [
+            tile.rows.start // height * size + np.array((tile.columns.start + tile.skip, tile.columns.stop)) for tile in tiles
+        ]
+        self._bounds = np.searchsorted((part * size + gallery)[order], np.array(bounds, np.int64).reshape(-1, 2))
 
-    def of(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) row in the tile and (N,) gallery index, without the columns to be skipped."""
-        part = tile.rows.start // self._height
-        begin, end = self._edges[part : part + 2]
-        bounds = (tile.columns.start + tile.skip, tile.columns.stop)
-        first, last = begin + np.searchsorted(self._columns[begin:end], bounds)
-        return self._rows[first:last] - tile.rows.start, self._columns[first:last]
+    def of(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) row in tile ``number`` and (N,) gallery index, without the columns to be skipped."""
+        first, last = self._bounds[number]
+        return self._rows[first:last], self._columns[first:last]
 
 
 def _finish_arrays(finish: Finish | None, dtype: torch.dtype) -> tuple[np.ndarray, np.ndarray]:
@@ -136,22 +135,24 @@ def _flat(tile: Tensor) -> tuple[np.ndarray, int]:
     Compiled code is fast on contiguous memory only, and most tiles of a matrix are not copied like this.
     """
     tile = tile.cpu()
-    if tile.stride(1) != 1:
+    if not tile.is_contiguous() and tile.stride(1) != 1:
         tile = tile.contiguous()
+    height, width = tile.shape
     stride = tile.stride(0)
-    return tile.as_strided(((len(tile) - 1) * stride + tile.shape[1],), (1,)).numpy(), stride
+    return tile.as_strided(((height - 1) * stride + width,), (1,)).numpy(), stride
 
 
 def _on_device(band: Band, marks: Marks, segments: np.ndarray, pairs: IdentityPairs) -> tuple[np.ndarray, np.ndarray]:
     """The same by torch, on the device."""
     device = band.empty.device
     places = DevicePlaces(marks, segments, device)
-    own = _OwnEntries(band, pairs)
-    for tile in band.tiles():
+    tiles = band.tiles()
+    own = _OwnEntries(band, pairs, tiles)
+    for number, tile in enumerate(tiles):
         values = band.distance.tile(tile.rows, tile.columns)
         if band.distance.finish is not None:
             values = band.distance.finish.apply_(values, tile.rows, tile.columns)
         first = tile.columns.start + tile.skip
-        rows, columns = (torch.from_numpy(index).to(device) for index in own.of(tile))
+        rows, columns = (torch.from_numpy(index).to(device) for index in own.of(number))
         places.add(values[:, tile.skip :], tile.rows.start, first, (rows, columns - first))
     return places.result()
