@@ -23,9 +23,8 @@ __all__ = ["Encoding", "HostRows", "encode", "rerank_dense"]
 
 _ROWS = 256
 """Images that a thread encodes at a time."""
-_CHUNK = 4096
-"""Gallery images that a thread compares with all queries at a time."""
-_QUERIES = 256
+_CHUNKS = 1024, 65536
+"""The fewest and the most gallery images that a thread compares with all queries at a time."""
 
 
 class CompressedRows(NamedTuple):
@@ -119,19 +118,18 @@ def rerank_dense(union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> 
     encoding = encode(union, k1, k2, sink=keep)
     asked = _averaged_rows(encoding, 0, queries)
     matrix = out.numpy()
-    starts = range(queries, len(union), _CHUNK)
+    chunks = _chunks(queries, len(union), asked)
 
     def work(numbers: Iterator[int]) -> None:
         for number in numbers:
-            start = starts[number]
-            stop = min(start + _CHUNK, len(union))
+            start, stop = chunks[number]
             inverse = _inverse(encoding, start, stop)
             jaccard_rows(
                 *asked, 0, *inverse, lambda_value,
                 encoding.half[:queries], encoding.half[start:stop], encoding.farthest[:queries], matrix, start - queries,
             )  # fmt: skip
 
-    run_threads(work, len(starts))
+    run_threads(work, len(chunks))
     return out
 
 
@@ -145,15 +143,14 @@ class HostRows:
         encoding = encode(union, k1, k2, processes=processes)
         self._half, self._farthest = encoding.half, encoding.farthest
         self._asked = _averaged_rows(encoding, 0, self._queries)
-        self._starts = range(self._queries, len(union), 2 * _CHUNK)
-        self._inverses: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [()] * len(self._starts)
+        self._chunks = _chunks(self._queries, len(union), self._asked)
+        self._inverses: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [()] * len(self._chunks)
 
         def work(numbers: Iterator[int]) -> None:
             for number in numbers:
-                start = self._starts[number]
-                self._inverses[number] = _inverse(encoding, start, min(start + 2 * _CHUNK, len(union)))
+                self._inverses[number] = _inverse(encoding, *self._chunks[number])
 
-        run_threads(work, len(self._starts))
+        run_threads(work, len(self._chunks))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -166,8 +163,7 @@ class HostRows:
 
         def work(numbers: Iterator[int]) -> None:
             for number in numbers:
-                first = self._starts[number]
-                last = min(first + 2 * _CHUNK, len(self._union))
+                first, last = self._chunks[number]
                 begin, end = first - self._queries, last - self._queries
                 if self._share:
                     out[:, begin:end] = torch.mm(queries, self._union.centered(first, last).T)
@@ -177,7 +173,7 @@ class HostRows:
                 )  # fmt: skip
 
         with full_precision(torch.device("cpu")):
-            run_threads(work, len(self._starts))
+            run_threads(work, len(self._chunks))
         return out
 
 
@@ -198,6 +194,17 @@ def _pointers(sizes: np.ndarray) -> np.ndarray:
     pointers = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=pointers[1:])
     return pointers
+
+
+def _chunks(queries: int, images: int, asked: CompressedRows) -> list[tuple[int, int]]:
+    """The gallery's images, cut so that a chunk's inverse has some two entries for each of its N pointers.
+
+    What the threads need at a time then grows with N alone, however many entries a row has, and pointers are the lesser part.
+    """
+    entries = max(1, len(asked.columns) // queries)
+    fewest, most = _CHUNKS
+    size = min(max(2 * images // entries, fewest), most)
+    return [(start, min(start + size, images)) for start in range(queries, images, size)]
 
 
 def _averaged_rows(encoding: Encoding, start: int, stop: int) -> CompressedRows:
