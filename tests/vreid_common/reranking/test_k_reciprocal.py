@@ -143,7 +143,7 @@ def test_processes_share_the_work_and_get_the_same_bits(tmp_path):
 def test_more_than_one_chunk_of_the_gallery(monkeypatch):
     query, gallery = clustered(9, 200, 8)
     whole = k_reciprocal(query, gallery)
-    monkeypatch.setattr(reciprocal_on_host, "_CHUNK", 33)
+    monkeypatch.setattr(reciprocal_on_host, "_CHUNKS", (33, 33))
     monkeypatch.setattr(reciprocal_on_host, "_ROWS", 17)
     np.testing.assert_array_equal(k_reciprocal(query, gallery), whole)
     np.testing.assert_allclose(k_reciprocal_rows(query, gallery).rows(0, 9), whole, atol=1e-6)
