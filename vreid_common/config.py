@@ -17,6 +17,24 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     # Channels-last convolutions: "auto" is on for CUDA, off for CPU; or "on" / "off".
     cfg.MODEL.CHANNELS_LAST = "auto"
 
+    # Name of build_timm_backbone's network, e.g. "efficientnet_b1"; MODEL.BACKBONE.FEAT_DIM has to be its number of channels.
+    cfg.MODEL.BACKBONE.TIMM_MODEL = ""
+
+    # BNDropoutHead: probability with which an entry of the feature is set to 0 before the classifier.
+    cfg.MODEL.HEADS.DROPOUT = 0.5
+    # BNDropoutHead with CLS_LAYER CombinedMargin: the target's logit is s (cos(m1 theta + m2) + m3), s being MODEL.HEADS.SCALE.
+    # 1, 0, 0 is the normalised softmax, M1 4 SphereFace, M2 0.5 ArcFace, M3 -0.35 CosFace.
+    cfg.MODEL.HEADS.COMBINED_MARGIN = CfgNode()
+    cfg.MODEL.HEADS.COMBINED_MARGIN.M1 = 1.0
+    cfg.MODEL.HEADS.COMBINED_MARGIN.M2 = 0.0
+    cfg.MODEL.HEADS.COMBINED_MARGIN.M3 = 0.0
+
+    # DSAMLoss (Kong et al. 2021): m_neg of Eq. 12, gamma of Eq. 13, and the weight lambda of Eq. 14.
+    cfg.MODEL.LOSSES.DSAM = CfgNode()
+    cfg.MODEL.LOSSES.DSAM.MARGIN = 0.9
+    cfg.MODEL.LOSSES.DSAM.GAMMA = 0.8
+    cfg.MODEL.LOSSES.DSAM.SCALE = 0.1
+
     # Synthetic images among real ones: "real" leaves them out, "full" takes all, "balanced" takes whole synthetic identities,
     # drawn at random, until there are as many synthetic images as real ones.
     cfg.DATASETS.MIX = "full"
@@ -24,6 +42,11 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     cfg.DATASETS.MIX_SEED = 0
     # Sets of DATASETS.NAMES that are synthetic although their reader does not know it, e.g. a CSV file of rendered images.
     cfg.DATASETS.SYNTHETIC = ()
+    # Synthetic sets of DATASETS.NAMES that are read as translated copies (`vreid translate apply`), and the data root in which
+    # these lie, as a folder or under FASTREID_DATASETS.
+    cfg.DATASETS.TRANSLATED = CfgNode()
+    cfg.DATASETS.TRANSLATED.NAMES = ()
+    cfg.DATASETS.TRANSLATED.ROOT = "translated"
     # Validation split: so many identities of each set in DATASETS.TESTS are held out of its training images and evaluated in
     # place of its test images (DEx: 100, Cybercore: 80); 0 holds none out. The set has to be in DATASETS.NAMES too.
     cfg.DATASETS.VALIDATION = CfgNode()
@@ -72,6 +95,12 @@ def _add_rerank_config(cfg: CfgNode) -> None:
     # Steps of re-ranking, applied in this order: names in RERANK_REGISTRY. [] is none, unless FastReID's TEST.AQE.ENABLED (as
     # alpha_query_expansion with K = QE_K, ROUNDS = QE_TIME) or TEST.RERANK.ENABLED (as k_reciprocal) is set.
     cfg.RERANK.PIPELINE = []
+    # Further re-rankings that an evaluation shows beside that one, each a list of its name and its steps: [[both, k_reciprocal,
+    # fuse_distances]] gives the metrics both/mAP, both/Rank-1, ...
+    cfg.RERANK.COMPARE = []
+    # Features of the same test images that other models' evaluations saved, for steps that take them: name and path, to which
+    # "_query" and "_gallery" are added: [[camera, logs/camera/features/main]].
+    cfg.RERANK.FURTHER = []
 
     # Average query expansion (Chum et al. 2007): the mean of a query and its K nearest gallery images.
     cfg.RERANK.AVERAGE_QUERY_EXPANSION = CfgNode()

@@ -10,7 +10,7 @@ from fastreid.utils.registry import Registry
 from vreid_common.engine.solver import check_solver
 from vreid_common.errors import InputError
 from vreid_common.evaluation.protocols import protocol_from_config
-from vreid_common.reranking.pipeline import pipeline_from_config
+from vreid_common.reranking.pipeline import compared_pipelines, pipeline_from_config
 
 __all__ = ["check_config"]
 
@@ -41,6 +41,7 @@ def check_config(cfg: CfgNode, *, training: bool) -> None:
         if solver.AMP.DTYPE == "float16" and not cfg.MODEL.DEVICE.startswith("cuda"):
             raise InputError("SOLVER.AMP.DTYPE float16 needs CUDA: use bfloat16 on a CPU.")
     pipeline_from_config(cfg)
+    compared_pipelines(cfg)
     if not protocol_from_config(cfg).needs_labels and len(cfg.DATASETS.TESTS) > 1:
         raise InputError(
             f"TEST.PROTOCOL {cfg.TEST.PROTOCOL} writes one file a run, but DATASETS.TESTS has {len(cfg.DATASETS.TESTS)} sets: "

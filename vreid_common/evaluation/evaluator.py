@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from fastreid.evaluation import DatasetEvaluator
 from torch import Tensor
 
 from vreid_common.errors import InputError
+from vreid_common.evaluation.further import read_further
 from vreid_common.evaluation.metrics import RankingMetrics
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult, Selection, apply_protocol, protocol_from_config
 from vreid_common.evaluation.submission import write_aicity_submission
 from vreid_common.evaluation.table import metrics_table
 from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
 from vreid_common.features.gather import tell_all
-from vreid_common.reranking.pipeline import Pipeline, pipeline_from_config
+from vreid_common.reranking.pipeline import Pipeline, compared_pipelines, pipeline_from_config
 from vreid_common.structures import METRICS, FeatureSet
 
 __all__ = ["VehicleEvaluator"]
@@ -37,7 +39,8 @@ class VehicleEvaluator(DatasetEvaluator):
     A protocol for test sets without labels has no metrics: it writes OUTPUT_DIR/track2.txt.
 
     With re-ranking in the config (``RERANK.PIPELINE``, or FastReID's ``TEST.AQE`` and ``TEST.RERANK``) the metrics are those of
-    the re-ranked distance, and only those, as FastReID's are. Log and table say so.
+    the re-ranked distance, and only those, as FastReID's are. Log and table say so. ``RERANK.COMPARE`` shows further
+    re-rankings of the same features beside them; ``RERANK.FURTHER`` brings other models' features for steps that need them.
 
     It takes the place of FastReID's ``ReidEvaluator`` in ``build_evaluator``, with FastReID's or our loaders, on any number of
     processes. A project adds metrics of its own by overriding ``extra_metrics``.
@@ -51,7 +54,7 @@ class VehicleEvaluator(DatasetEvaluator):
 
     Attributes:
         feature_sets: feature name → (query, gallery), after ``evaluate`` on the main process.
-        rankings: feature name → ranking metrics with the whole CMC, likewise.
+        rankings: feature name → ranking metrics with the whole CMC, likewise; of a subset under ``<feature>/<subset>``.
         pipeline: the re-ranking.
 
     Raises:
@@ -70,6 +73,8 @@ class VehicleEvaluator(DatasetEvaluator):
             raise InputError(f"TEST.METRIC is {self.metric!r}: use one of {', '.join(METRICS)}.")
         self.protocol: Protocol = protocol_from_config(cfg)
         self.pipeline: Pipeline = pipeline_from_config(cfg)
+        self._compared = compared_pipelines(cfg)
+        self._further_files = cfg.get("RERANK", {}).get("FURTHER", ())
         self._num_query = num_query
         self._subsets = {name: _selection(positions, num_query) for name, positions in (subsets or {}).items()}
         self._output_dir = None if output_dir is None else Path(output_dir)
@@ -118,21 +123,28 @@ class VehicleEvaluator(DatasetEvaluator):
         rows: dict[str, dict[str, float]] = {}
         device = self._collector.device
         self.feature_sets = {name: self._split(images) for name, images in self._collector.gather().items()}
-        further = {name for name in self.feature_sets if name in self.pipeline.further}
-        for name, (query, gallery) in self.feature_sets.items():
-            if name in further:
-                continue  # it serves to re-rank the others
+        pipelines = {"": self.pipeline, **self._compared}
+        taken = frozenset[str]().union(*(pipeline.further for pipeline in pipelines.values()))
+        # Some features only serve to re-rank the others.
+        further = {name: pair for name, pair in self.feature_sets.items() if name in taken}
+        evaluated = {name: pair for name, pair in self.feature_sets.items() if name not in taken}
+        if evaluated:
+            further |= read_further(self._further_files, *next(iter(evaluated.values())))
+        others = {name: _on(device, *pair) for name, pair in further.items()}
+        for name, (query, gallery) in evaluated.items():
             prefix = f"{name}/" if rows else ""
-            row = f"{name} ({query.features.shape[1]}-d{', re-ranked' if self.pipeline.steps else ''})"
-            for subset, found in self._found({key: _on(device, *self.feature_sets[key]) for key in (name, *further)}):
+            for (label, pipeline), (subset, part) in product(pipelines.items(), {"": None, **self._subsets}.items()):
+                found = self._found(pipeline, part, {name: _on(device, query, gallery), **others})
                 metrics = {key: 100 * value for key, value in found.metrics.items()}
                 if not subset:
-                    metrics |= self.extra_metrics(name, query, gallery)
-                    self._keep(name, found)
+                    metrics |= {} if label else self.extra_metrics(name, query, gallery)
+                self._keep("/".join(filter(None, (name, label, subset))), found)
                 if not prefix:
-                    self._log_summary(subset, found)
-                rows[f"{row}, {subset}" if subset else row] = metrics
-                results.update({f"{prefix}{subset}{'/' if subset else ''}{key}": value for key, value in metrics.items()})
+                    self._log_summary(" of ".join(filter(None, (label, subset))), pipeline, found)
+                size = f"{query.features.shape[1]}-d{', re-ranked' if pipeline.steps and not label else ''}"
+                rows[", ".join(filter(None, (f"{name} ({size})", label, subset)))] = metrics
+                key_of = prefix + "".join(f"{part}/" for part in (label, subset) if part)
+                results.update({key_of + key: value for key, value in metrics.items()})
         # "metric" only serves FastReID to choose the best checkpoint.
         shown = [key for key in next(iter(rows.values()), {}) if key != "metric"]
         if shown:
@@ -147,25 +159,24 @@ class VehicleEvaluator(DatasetEvaluator):
             )
         return images.select(slice(0, self._num_query)), images.select(slice(self._num_query, None))
 
-    def _found(self, pairs: dict[str, tuple[FeatureSet, FeatureSet]]) -> Iterator[tuple[str, ProtocolResult]]:
-        """What the protocol finds of the first feature, with "" of the whole test set, and with its name of each subset."""
-        first, *further = pairs
-        parts: dict[str, Selection | None] = {"": None, **self._subsets}
-        for subset, part in parts.items():
-            chosen = pairs if part is None else {name: part.of(*pair) for name, pair in pairs.items()}
-            others = {name: chosen[name] for name in further}
-            yield subset, apply_protocol(self.protocol, self.pipeline, *chosen[first], others)
+    def _found(
+        self, pipeline: Pipeline, part: Selection | None, pairs: dict[str, tuple[FeatureSet, FeatureSet]]
+    ) -> ProtocolResult:
+        """What the protocol finds of the first feature, re-ranked with the others, of the test set or a ``part`` of it."""
+        chosen = pairs if part is None else {name: part.of(*pair) for name, pair in pairs.items()}
+        first, *further = chosen
+        return apply_protocol(self.protocol, pipeline, *chosen[first], {name: chosen[name] for name in further})
 
-    def _log_summary(self, subset: str, found: ProtocolResult) -> None:
+    def _log_summary(self, what: str, pipeline: Pipeline, found: ProtocolResult) -> None:
         split = f" Validation split of {self._held_out} training identities." if self._held_out else ""
-        summary = self.protocol.summary(found, self.metric, str(self.pipeline))
-        logger.info("%s%s%s", f"{subset}: " if subset else "", summary, split)
+        summary = self.protocol.summary(found, self.metric, str(pipeline))
+        logger.info("%s%s%s", f"{what}: " if what else "", summary, split)
 
     def _keep(self, name: str, found: ProtocolResult) -> None:
         if found.ranking is not None:
             self.rankings[name] = found.ranking
         if found.submission is not None:
-            self._submit(found.submission, "track2.txt" if name == MAIN_FEATURE else f"track2_{name}.txt")
+            self._submit(found.submission, "track2.txt" if name == MAIN_FEATURE else f"track2_{name.replace('/', '_')}.txt")
 
     def _submit(self, ranking: np.ndarray, name: str) -> None:
         self._run_dir.mkdir(parents=True, exist_ok=True)

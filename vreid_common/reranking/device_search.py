@@ -55,17 +55,18 @@ def search_on_device(
     own = half if rows is columns else (None if cosine else rows.half_squared_norms())
     size = min(len(columns), k + max(8, k // 4))
     block = max(1, _BLOCK_BYTES // (4 * len(columns)))
+    negative_norm = max(rows.negative_norm(), columns.negative_norm())
     parts = []
     with full_precision(columns.first.device):
         for panel in rows.panels(block, processes.share(len(rows))):
             part = slice(*panel)
             features, centered = rows.raw(*panel), rows.centered(*panel)
             own_part = None if own is None else own[part]
-            found, uncertain = _search_block(features, centered, own_part, columns, half, k, size, farthest)
+            found, uncertain = _search_block(features, centered, own_part, columns, half, negative_norm, k, size, farthest)
             again = uncertain.nonzero().flatten()
             if len(again):
                 own_again = None if own_part is None else own_part[again]
-                better = _search_again(features[again], centered[again], own_again, columns, half, k)
+                better = _search_again(features[again], centered[again], own_again, columns, half, negative_norm, k)
                 found.indices[again], found.distances[again] = better.indices, better.distances
             parts.append(found)
     if not parts:  # fewer rows than processes
@@ -75,26 +76,22 @@ def search_on_device(
 
 
 def pair_distances(first: FeatureUnion, rows: Tensor, second: FeatureUnion, columns: Tensor, cosine: bool) -> Tensor:
-    """Squared distances or negative cosines (P,) of the pairs (``rows[p]``, ``columns[p]``), in float64."""
+    """Squared distances or negative cosines (P,) of the pairs (``rows[p]``, ``columns[p]``), in float64 and signed."""
     block = max(1, _GATHER_BYTES // (8 * first.first.shape[1]))
-    parts = [
-        _exact(first.gather(rows[start : start + block]), second.gather(columns[start : start + block]), cosine)
-        for start in range(0, len(rows), block)
-    ]
+    parts = []
+    for start in range(0, len(rows), block):
+        part = slice(start, start + block)
+        x, y = first.gather(rows[part]).double(), second.gather(columns[part]).double()
+        parts.append(-(x * y).sum(dim=-1) if cosine else second.signed((x - y).square()).sum(dim=-1))
     return torch.cat(parts) if parts else rows.new_empty(0, dtype=torch.float64)
 
 
-def _exact(x: Tensor, y: Tensor, cosine: bool) -> Tensor:
-    x, y = x.double(), y.double()
-    return -(x * y).sum(dim=-1) if cosine else (x - y).square().sum(dim=-1)
-
-
 def _search_block(
-    features: Tensor, centered: Tensor, own: Tensor | None, columns: FeatureUnion, half: Tensor | None, k: int, size: int,
-    farthest: bool,
+    features: Tensor, centered: Tensor, own: Tensor | None, columns: FeatureUnion, half: Tensor | None, negative_norm: float,
+    k: int, size: int, farthest: bool,
 ) -> tuple[DeviceFound, Tensor]:  # fmt: skip
     """The neighbours of a block of rows among ``size`` candidates, and which of the rows are uncertain (B,)."""
-    keys = torch.cat([centered @ columns.centered(*panel).T for panel in columns.panels(len(columns))], dim=1)
+    keys = torch.cat([centered @ columns.mirrored(*panel).T for panel in columns.panels(len(columns))], dim=1)
     keys = keys.neg_() if half is None else torch.sub(half, keys, out=keys)
     worst, candidates = keys.topk(size, dim=1, largest=False, sorted=False)
     cosine = half is None
@@ -112,8 +109,11 @@ def _search_block(
         uncertain = torch.zeros_like(row, dtype=torch.bool)
     else:
         # The bound of search_kernels.rank_candidates.
-        norm = torch.ones_like(nearest[:, 0]) if own is None else (2 * own.double()).sqrt()
-        reach = norm if own is None else norm + nearest[:, -1].sqrt()
+        norm = reach = torch.ones_like(nearest[:, 0])
+        if own is not None:
+            norm = (2 * own.double() + negative_norm**2).clamp_min(0).sqrt()
+            reach = norm + (nearest[:, -1] + 4 * negative_norm**2).clamp_min(0).sqrt()
+            norm, reach = (norm.square() + negative_norm**2).sqrt(), (reach.square() + negative_norm**2).sqrt()
         last = nearest[:, -1] if own is None else 0.5 * nearest[:, -1] - own
         gamma = (features.shape[1] + 16) * 2.0**-24
         uncertain = last + gamma * reach * (norm + reach) >= worst.amax(dim=1)
@@ -121,11 +121,12 @@ def _search_block(
 
 
 def _search_again(
-    features: Tensor, centered: Tensor, own: Tensor | None, columns: FeatureUnion, half: Tensor | None, k: int
-) -> DeviceFound:
+    features: Tensor, centered: Tensor, own: Tensor | None, columns: FeatureUnion, half: Tensor | None, negative_norm: float,
+    k: int,
+) -> DeviceFound:  # fmt: skip
     """More candidates first; rows that even those leave open (many images in one place) get all their distances in float64."""
     size = min(len(columns), 8 * k + 64)
-    found, uncertain = _search_block(features, centered, own, columns, half, k, size, False)
+    found, uncertain = _search_block(features, centered, own, columns, half, negative_norm, k, size, False)
     left = uncertain.nonzero().flatten()
     block = max(1, _BLOCK_BYTES // (8 * len(columns)))
     for rows in left.split(block):
@@ -133,7 +134,16 @@ def _search_again(
         every = []
         for panel in columns.panels(len(columns)):
             y = columns.raw(*panel).double()
-            every.append(-x @ y.T if half is None else torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square())
+            every.append(-x @ y.T if half is None else _all_distances(x, y, columns.positive))
         distances, order = torch.cat(every, dim=1).sort(dim=1, stable=True)
         found.indices[rows], found.distances[rows] = order[:, :k], distances[:, :k].float()
     return found
+
+
+def _all_distances(x: Tensor, y: Tensor, positive: int) -> Tensor:
+    """Squared distances (B, M) in the first ``positive`` dimensions less those in the others."""
+    head, tail = ((x[:, part], y[:, part]) for part in (slice(positive), slice(positive, None)))
+    distances = torch.cdist(*head, compute_mode="donot_use_mm_for_euclid_dist").square_()
+    if positive < x.shape[1]:
+        distances -= torch.cdist(*tail, compute_mode="donot_use_mm_for_euclid_dist").square_()
+    return distances

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from vreid_common.processes import Processes
 from vreid_common.reranking.arrays import Array, as_features, give_back
 from vreid_common.reranking.panels import FeatureUnion
-from vreid_common.reranking.parameters import as_count
+from vreid_common.reranking.parameters import as_count, as_number
 from vreid_common.reranking.reciprocal_on_device import DeviceRows
 from vreid_common.reranking.reciprocal_on_host import HostRows, rerank_dense
 from vreid_common.structures import DenseRows, DistanceRows
@@ -25,6 +25,7 @@ def k_reciprocal(
     k2: int = 6,
     lambda_value: float = 0.3,
     *,
+    negative_dims: int = 0,
     group: dist.ProcessGroup | None = None,
 ) -> Array:
     """Distances after k-reciprocal re-ranking, as Zhong et al. define them, exactly.
@@ -41,6 +42,9 @@ def k_reciprocal(
         k1: neighbours that make the reciprocal sets. More than there are means all.
         k2: neighbours that the sets are averaged over; 1 averages nothing.
         lambda_value: share of the original distance, 0 to 1.
+        negative_dims: how many of the last dimensions count negatively, as ``fuse_features`` makes them. A squared distance is
+            that in the others less that in these, and may be negative. A row is divided by its greatest distance all the same,
+            which is never below the image's own, 0; where none is above 0, the row's distances count as 0, in their order.
         group: shares the work among the processes of a ``torch.distributed`` group. Every one of them calls with the same
             arguments and gets the whole result, the same as that of one process.
 
@@ -48,10 +52,11 @@ def k_reciprocal(
         (Q, G) float32, smaller is nearer.
 
     Raises:
+        TypeError: a parameter is no number, or k1 or k2 no whole one.
         ValueError: a shape or a parameter does not fit, or a feature is not finite.
     """
     processes = Processes(group)
-    union = _union(query, gallery, k1, k2, lambda_value)
+    union = _union(query, gallery, k1, k2, lambda_value, negative_dims)
     if processes.size == 1 and union.first.device.type == "cpu" and len(union.first) and len(union.second):
         return give_back(rerank_dense(union, k1, k2, lambda_value), query)
     mine = processes.share(len(union.first))
@@ -66,6 +71,7 @@ def k_reciprocal_rows(
     k2: int = 6,
     lambda_value: float = 0.3,
     *,
+    negative_dims: int = 0,
     group: dist.ProcessGroup | None = None,
 ) -> DistanceRows:
     """The distances of ``k_reciprocal``, computed when they are read: the memory is O((Q + G) k1), without any Q×G array.
@@ -73,7 +79,8 @@ def k_reciprocal_rows(
     The arguments are ``k_reciprocal``'s; each process of a group can read all rows. The features are kept, not copied: they
     must not change while the rows are read.
     """
-    return _rows(_union(query, gallery, k1, k2, lambda_value), k1, k2, lambda_value, Processes(group))
+    union = _union(query, gallery, k1, k2, lambda_value, negative_dims)
+    return _rows(union, k1, k2, lambda_value, Processes(group))
 
 
 def _rows(union: FeatureUnion, k1: int, k2: int, lambda_value: float, processes: Processes) -> DistanceRows:
@@ -83,8 +90,12 @@ def _rows(union: FeatureUnion, k1: int, k2: int, lambda_value: float, processes:
     return rows(union, k1, k2, lambda_value, processes)
 
 
-def _union(query: Array, gallery: Array, k1: int, k2: int, lambda_value: float) -> FeatureUnion:
+def _union(query: Array, gallery: Array, k1: int, k2: int, lambda_value: float, negative_dims: int) -> FeatureUnion:
     as_count(k1, "k1"), as_count(k2, "k2")
-    if not 0 <= lambda_value <= 1:
+    if not 0 <= as_number(lambda_value, "lambda_value") <= 1:
         raise ValueError(f"lambda_value is from 0 to 1, got {lambda_value}.")
-    return FeatureUnion(*as_features(query, gallery), center=True)
+    features = as_features(query, gallery)
+    dimensions = features[0].shape[1]
+    if negative_dims and as_count(negative_dims, "negative_dims") > dimensions:
+        raise ValueError(f"negative_dims is {negative_dims}, but the features have {dimensions} dimensions.")
+    return FeatureUnion(*features, center=True, negative=negative_dims)

@@ -5,6 +5,7 @@ Shape shorthand: N images in all, D dimensions.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -32,11 +33,21 @@ class FeatureUnion:
         second: (N2, D) likewise, on the same device; None for a union of one part.
         center: take off a large common offset where distances are computed from inner products. It does not change
             distances, but float32 products of features far from the origin cancel. Not for cosines.
+        negative: how many dimensions, the last ones, count negatively. Inner products and squared distances are those of the
+            other dimensions less those of these, so a squared distance may be negative.
+
+    Attributes:
+        positive: how many dimensions, the first ones, count as ever.
     """
 
-    def __init__(self, first: Tensor, second: Tensor | None = None, *, center: bool = False) -> None:
+    def __init__(self, first: Tensor, second: Tensor | None = None, *, center: bool = False, negative: int = 0) -> None:
         self.first = first
         self.second = first[:0] if second is None else second
+        self.positive = first.shape[1] - negative
+        self._signs: Tensor | None = None
+        if negative:
+            self._signs = torch.ones(first.shape[1], device=first.device)
+            self._signs[self.positive :] = -1
         self._offset = self._common_offset() if center and len(self) else None
 
     def __len__(self) -> int:
@@ -62,6 +73,14 @@ class FeatureUnion:
         features = self.raw(start, stop)
         return features if self._offset is None else features - self._offset
 
+    def mirrored(self, start: int, stop: int) -> Tensor:
+        """The centred images, negated where dimensions count negatively: the other side of an inner product."""
+        return self.signed(self.centered(start, stop))
+
+    def signed(self, values: Tensor) -> Tensor:
+        """``values`` (..., D) with the signs that the dimensions count with."""
+        return values if self._signs is None else values * self._signs
+
     def gather(self, indices: Tensor) -> Tensor:
         """The features (K, D) of the images at ``indices`` (K,), as they are."""
         split = len(self.first)
@@ -75,13 +94,26 @@ class FeatureUnion:
 
     def take(self, indices: Tensor) -> FeatureUnion:
         """A union of one part with the images at ``indices`` (K,), centred as this one."""
-        taken = FeatureUnion(self.gather(indices))
+        taken = FeatureUnion(self.gather(indices), negative=self.first.shape[1] - self.positive)
         taken._offset = self._offset
         return taken
 
     def half_squared_norms(self) -> Tensor:
         """(N,) float32 of the centred images, summed in float64."""
-        return torch.cat([0.5 * self.centered(*panel).double().square().sum(dim=1) for panel in self.panels(_BLOCK)]).float()
+        panels = self.panels(_BLOCK)
+        return torch.cat([0.5 * self.signed(self.centered(*panel).double().square()).sum(dim=1) for panel in panels]).float()
+
+    @property
+    def least_distance(self) -> float:
+        """No squared distance is below this."""
+        return 0.0 if self._signs is None else -math.inf
+
+    def negative_norm(self) -> float:
+        """The greatest norm that an image has in the dimensions that count negatively, centred."""
+        if self._signs is None:
+            return 0.0
+        panels = self.panels(_BLOCK)
+        return max(float(self.centered(*panel)[:, self.positive :].double().norm(dim=1).max()) for panel in panels)
 
     def _common_offset(self) -> Tensor | None:
         total, squares = 0.0, 0.0

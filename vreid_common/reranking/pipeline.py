@@ -13,10 +13,10 @@ from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
 from vreid_common.registry import RERANK_REGISTRY
 from vreid_common.reranking import steps as _steps  # noqa: F401 - registers them
-from vreid_common.reranking.step import DistanceStep, FeatureStep, Step
+from vreid_common.reranking.step import DistanceStep, FeatureStep, MergingStep, Step
 from vreid_common.structures import UNKNOWN, FeatureSet, Retrieval
 
-__all__ = ["Parameters", "Pipeline", "StepSpec", "build_pipeline", "pipeline_from_config"]
+__all__ = ["Parameters", "Pipeline", "StepSpec", "build_pipeline", "compared_pipelines", "pipeline_from_config"]
 
 Parameters = Mapping[str, Any]
 StepSpec = str | Mapping[str, Parameters]
@@ -51,6 +51,8 @@ class Pipeline:
     ) -> Retrieval:
         """Applies the steps to the features of a query and a gallery, and to further features of the same images by name.
 
+        Steps before a merging one are applied to each model's features.
+
         The processes of a ``group`` share the work of k-reciprocal re-ranking; all of them call with the same images.
 
         Raises:
@@ -58,18 +60,25 @@ class Pipeline:
             ValueError: the feature sets do not fit one another.
         """
         retrieval = Retrieval.from_features(query, gallery, self.metric, further, group)
+        retrievals = [retrieval, *self._other_models(retrieval)]
         for step in self.steps:
             if step.needs_tracks and not bool((gallery.track_ids != UNKNOWN).any()):
                 raise InputError(f"{step.name} needs track ids, but no image of the gallery has one: leave the step out.")
             if step.further and not any(name in retrieval.further for name in step.further):
                 raise InputError(f"{step.name} needs the features {' or '.join(step.further)} of the same images as well.")
             try:
-                retrieval = step(retrieval)
+                retrievals = [step.merge(retrievals)] if isinstance(step, MergingStep) else list(map(step, retrievals))
             except InputError:
                 raise
             except ValueError as error:
                 raise InputError(f"Re-ranking by {step.name}: {error}") from error
-        return retrieval
+        return retrievals[0]
+
+    def _other_models(self, first: Retrieval) -> list[Retrieval]:
+        """What the models beside the first one see of the same images, where a step merges them."""
+        names = [name for step in self.steps if isinstance(step, MergingStep) for name in step.further]
+        found = [first.further[name] for name in names if name in first.further]
+        return [first.with_features(query.features, gallery.features) for query, gallery in found]
 
     def __str__(self) -> str:
         return "re-ranked by " + ", ".join(map(str, self.steps)) if self.steps else "no re-ranking"
@@ -113,13 +122,8 @@ def pipeline_from_config(cfg: CfgNode) -> Pipeline:
     Raises:
         InputError: both are given, or what ``build_pipeline`` refuses.
     """
-    defaults = get_vreid_cfg().RERANK
-    rerank = cfg.get("RERANK", defaults)
-    names = list(rerank.PIPELINE)
-    parameters = {
-        name: {key.lower(): value for key, value in rerank.get(name.upper(), defaults.get(name.upper(), {})).items()}
-        for name in names
-    }
+    names = list(cfg.RERANK.PIPELINE) if "RERANK" in cfg else []
+    parameters = _config_parameters(cfg, names)
     test = cfg.TEST
     fastreid = [key for key in ("AQE", "RERANK") if test[key].ENABLED]
     if names and fastreid:
@@ -131,6 +135,34 @@ def pipeline_from_config(cfg: CfgNode) -> Pipeline:
         names.append("k_reciprocal")
         parameters[names[-1]] = {"k1": test.RERANK.K1, "k2": test.RERANK.K2, "lambda_value": test.RERANK.LAMBDA}
     return build_pipeline(names, test.METRIC, parameters)
+
+
+def compared_pipelines(cfg: CfgNode) -> dict[str, Pipeline]:
+    """Name → pipeline of each entry of ``RERANK.COMPARE``, with the config's parameters for its steps.
+
+    Raises:
+        InputError: an entry is no list of a name and steps, a name stands twice, or what ``build_pipeline`` refuses.
+    """
+    pipelines: dict[str, Pipeline] = {}
+    for entry in cfg.get("RERANK", {}).get("COMPARE", ()):
+        if not (isinstance(entry, list | tuple) and entry and all(isinstance(part, str) for part in entry)):
+            raise InputError(f"RERANK.COMPARE has {entry!r}: write lists of a name and steps, e.g. [both, fuse_distances].")
+        name, *steps = entry
+        if name in pipelines:
+            raise InputError(f"RERANK.COMPARE has {name!r} twice: give each pipeline a name of its own.")
+        try:
+            pipelines[name] = build_pipeline(steps, cfg.TEST.METRIC, _config_parameters(cfg, steps))
+        except InputError as error:
+            raise InputError(f"RERANK.COMPARE, {name}: {error}") from error
+    return pipelines
+
+
+def _config_parameters(cfg: CfgNode, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Step's name → its parameters in the config's node of that name, or the defaults where it has none."""
+    defaults = get_vreid_cfg().RERANK
+    given = cfg.get("RERANK", defaults)
+    nodes = {name: given.get(name.upper(), defaults.get(name.upper(), {})) for name in names}
+    return {name: {key.lower(): value for key, value in node.items()} for name, node in nodes.items()}
 
 
 def _build_step(spec: StepSpec, overrides: Mapping[str, Parameters]) -> Step:
@@ -157,14 +189,17 @@ def _read_spec(spec: StepSpec) -> tuple[str, Parameters]:
 
 
 def _check_order(steps: Sequence[Step]) -> None:
-    setter: Step | None = None
+    setters: list[Step] = []
     for place, step in enumerate(steps):
-        if setter is not None and isinstance(step, FeatureStep | DistanceStep):
-            does = "changes the features" if isinstance(step, FeatureStep) else "compares the features anew"
-            rivals = isinstance(step, DistanceStep) and isinstance(setter, DistanceStep)
-            cure = "leave one of the two out" if rivals else f"put {step.name} first"
-            raise InputError(f"{step.name} {does}, so the distance of {setter.name} before it would be lost: {cure}.")
+        if isinstance(step, FeatureStep | DistanceStep):
+            follows = step.follows if isinstance(step, DistanceStep) else ()
+            lost = [setter for setter in setters if setter.name not in follows]
+            if lost:
+                does = "changes the features" if isinstance(step, FeatureStep) else "compares the features anew"
+                rivals = isinstance(step, DistanceStep) and isinstance(lost[-1], DistanceStep)
+                cure = "leave one of the two out" if rivals else f"put {step.name} first"
+                raise InputError(f"{step.name} {does}, so the distance of {lost[-1].name} before it would be lost: {cure}.")
         if not isinstance(step, FeatureStep):
             if any(type(other) is type(step) for other in steps[:place]):
                 raise InputError(f"{step.name} stands twice in the re-ranking: leave one out.")
-            setter = step
+            setters.append(step)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from vreid_common.jit import compiled
-from vreid_common.reranking.search_kernels import squared_distance
+from vreid_common.reranking.search_kernels import signed_distance
 
 __all__ = ["average_rows", "encode_rows", "invert", "jaccard_rows", "mark_mutual"]
 
@@ -27,7 +27,7 @@ def mark_mutual(neighbors, count, start, stop, mutual):
 
 
 @compiled(error_model="numpy")
-def encode_rows(neighbors, distances, farthest, full, half, mutual_half, first_part, second_part, start, stop):
+def encode_rows(neighbors, distances, farthest, full, half, mutual_half, first_part, second_part, positive, start, stop):
     """The k-reciprocal features of rows ``start`` to ``stop``: Zhong et al. 2017, Eq. 3-5 and 7.
 
     Args:
@@ -35,6 +35,7 @@ def encode_rows(neighbors, distances, farthest, full, half, mutual_half, first_p
         farthest: (N,) each row's greatest distance, which its distances are divided by.
         full, half: how many neighbours make R(i, k1) and R(i, k1 / 2), the image among them.
         mutual_half: (N, half) from ``mark_mutual``.
+        first_part, second_part, positive: the features, and how many of their dimensions do not count negatively.
 
     Returns:
         Nonzeros of each row (stop - start,), columns, and weights that sum to 1 in each row.
@@ -78,11 +79,13 @@ def encode_rows(neighbors, distances, farthest, full, half, mutual_half, first_p
         x = first_part[i] if i < split else second_part[i - split]
         for slot in range(last, end):
             j = columns[slot]
-            weights[slot] = squared_distance(x, first_part[j] if j < split else second_part[j - split])
-        total = 0.0
+            weights[slot] = signed_distance(x, first_part[j] if j < split else second_part[j - split], positive)
+        total, least = 0.0, np.float32(0.0)
+        for slot in range(begin, end):  # a distance far below 0 would overflow; what all have in common is divided out
+            least = min(least, weights[slot])
         scale = 1.0 / farthest[i] if farthest[i] > 0 else 0.0
         for slot in range(begin, end):
-            weight = np.exp(-scale * np.float64(weights[slot]))
+            weight = np.exp(-scale * (np.float64(weights[slot]) - least))
             weights[slot] = weight
             total += weight
         for slot in range(begin, end):
@@ -144,7 +147,7 @@ def invert(rows, columns, weights, images):
 @compiled(error_model="numpy", fastmath={"nnan", "nsz", "contract"})
 def jaccard_rows(
     asked, asked_columns, asked_weights, first_query, pointers, members, values, share,
-    row_half, column_half, farthest, out, begin,
+    row_half, column_half, farthest, least, out, begin,
 ):  # fmt: skip
     """Final distances of B queries to a chunk of C gallery images, in place of the inner products that are there.
 
@@ -157,6 +160,7 @@ def jaccard_rows(
         pointers, members, values: the chunk's rows, inverted.
         row_half, column_half: (B,) and (C,) half squared norms.
         farthest: (B,) each query's greatest squared distance.
+        least: what squared distances are raised to that rounding put below it.
         out: (B, G), written in columns ``begin`` to ``begin + C``.
     """
     chunk = column_half.shape[0]
@@ -176,7 +180,7 @@ def jaccard_rows(
             scale = np.float32(2.0 * share / farthest[row]) if farthest[row] > 0 else np.float32(0.0)
             half = row_half[row]
             for c in range(chunk):
-                original = max((half + column_half[c]) - line[c], np.float32(0.0))
+                original = max((half + column_half[c]) - line[c], least)
                 line[c] = rest * (one - common[c] / (two - common[c])) + scale * original
         else:  # what is there was never written
             for c in range(chunk):

@@ -99,8 +99,9 @@ class DeviceRows:
     def _original(self, start: int, stop: int) -> Tensor:
         """Squared distances over each query's farthest."""
         with full_precision(self._half.device):
-            product = self._union.centered(start, stop) @ self._union.centered(self._queries, len(self._union)).T
-        distance = product.mul_(-2).add_(2 * self._half[start:stop, None]).add_(2 * self._half[self._queries :]).clamp_min_(0)
+            product = self._union.centered(start, stop) @ self._union.mirrored(self._queries, len(self._union)).T
+        distance = product.mul_(-2).add_(2 * self._half[start:stop, None]).add_(2 * self._half[self._queries :])
+        distance.clamp_min_(self._union.least_distance)
         farthest = self._farthest[start:stop, None]
         return torch.where(farthest > 0, distance / farthest, 0)
 
@@ -153,9 +154,9 @@ def _encode(union: FeatureUnion, neighbors: Tensor, farthest: Tensor, full: int,
         columns = union_set[row, slot]
         distances = pair_distances(union, rows[row], union, columns, False)
         scale = torch.where(farthest > 0, farthest.double().reciprocal(), 0)[rows]
-        weights = torch.zeros(first.shape, dtype=torch.float64, device=first.device)
-        weights[row, slot] = torch.exp(-distances * scale[row])
-        weights = weights[row, slot] / weights.sum(dim=1)[row]
+        exponents = torch.full(first.shape, -torch.inf, dtype=torch.float64, device=first.device)
+        exponents[row, slot] = -distances * scale[row]
+        weights = exponents.softmax(dim=1)[row, slot]  # which does not overflow where a distance is far below 0
         parts.append((first.sum(dim=1), columns, weights.float()))
     return Entries.join(parts, neighbors.device)
 

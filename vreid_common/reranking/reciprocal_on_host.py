@@ -100,7 +100,7 @@ def _encode_neighbors(union: FeatureUnion, found: Found, full: int, half: int, p
     parts = _in_blocks(
         processes.share(images),
         lambda start, stop: encode_rows(
-            found.indices, found.distances, found.farthest, full, half, mutual, first, second, start, stop
+            found.indices, found.distances, found.farthest, full, half, mutual, first, second, union.positive, start, stop
         ),
     )
     return CompressedRows.join(parts).of_all(processes)
@@ -117,7 +117,7 @@ def rerank_dense(union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> 
 
     encoding = encode(union, k1, k2, sink=keep)
     asked = _averaged_rows(encoding, 0, queries)
-    matrix = out.numpy()
+    matrix, least = out.numpy(), np.float32(union.least_distance)
     chunks = _chunks(queries, len(union), asked)
 
     def work(numbers: Iterator[int]) -> None:
@@ -126,7 +126,7 @@ def rerank_dense(union: FeatureUnion, k1: int, k2: int, lambda_value: float) -> 
             inverse = _inverse(encoding, start, stop)
             jaccard_rows(
                 *asked, 0, *inverse, lambda_value,
-                encoding.half[:queries], encoding.half[start:stop], encoding.farthest[:queries], matrix, start - queries,
+                encoding.half[:queries], encoding.half[start:stop], encoding.farthest[:queries], least, matrix, start - queries,
             )  # fmt: skip
 
     run_threads(work, len(chunks))
@@ -159,17 +159,17 @@ class HostRows:
     def rows(self, start: int, stop: int) -> Tensor:
         out = torch.empty(stop - start, self.shape[1])
         matrix = out.numpy()
-        queries = self._union.centered(start, stop)
+        queries, least = self._union.centered(start, stop), np.float32(self._union.least_distance)
 
         def work(numbers: Iterator[int]) -> None:
             for number in numbers:
                 first, last = self._chunks[number]
                 begin, end = first - self._queries, last - self._queries
                 if self._share:
-                    out[:, begin:end] = torch.mm(queries, self._union.centered(first, last).T)
+                    torch.mm(queries, self._union.mirrored(first, last).T, out=out[:, begin:end])
                 jaccard_rows(
                     *self._asked, start, *self._inverses[number], self._share,
-                    self._half[start:stop], self._half[first:last], self._farthest[start:stop], matrix, begin,
+                    self._half[start:stop], self._half[first:last], self._farthest[start:stop], least, matrix, begin,
                 )  # fmt: skip
 
         with full_precision(torch.device("cpu")):

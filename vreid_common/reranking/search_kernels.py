@@ -13,7 +13,7 @@ import numpy as np
 
 from vreid_common.jit import compiled
 
-__all__ = ["merge_candidates", "rank_candidates", "scan_tile", "search_row_exactly", "squared_distance"]
+__all__ = ["merge_candidates", "rank_candidates", "scan_tile", "search_row_exactly", "signed_distance"]
 
 _CHUNK = 32
 """Columns that are compared at once; only where one of them can enter a heap are they looked at one by one."""
@@ -105,13 +105,21 @@ def merge_candidates(keys, ids, far, far_ids, other_keys, other_ids, other_far, 
 
 
 @compiled(error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
-def squared_distance(x, y):
+def _squared_distance(x, y):
     """Squared Euclidean distance of two float32 vectors (D,), summed in float64."""
     total = 0.0
     for d in range(x.shape[0]):
         difference = np.float64(x[d]) - np.float64(y[d])
         total += difference * difference
     return total
+
+
+@compiled(error_model="numpy")
+def signed_distance(x, y, positive):
+    """The squared distance in the first ``positive`` dimensions less that in the others."""
+    if positive == x.shape[0]:
+        return _squared_distance(x, y)
+    return _squared_distance(x[:positive], y[:positive]) - _squared_distance(x[positive:], y[positive:])
 
 
 @compiled(error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
@@ -123,11 +131,11 @@ def _inner_product(x, y):
 
 
 @compiled(error_model="numpy")
-def _exact(x, first_part, second_part, index, cosine):
-    """Squared distance, or the negative cosine of L2-normalised features."""
+def _exact(x, first_part, second_part, index, cosine, positive):
+    """Squared distance with its signs, or the negative cosine of L2-normalised features."""
     split = first_part.shape[0]
     y = first_part[index] if index < split else second_part[index - split]
-    return -_inner_product(x, y) if cosine else squared_distance(x, y)
+    return -_inner_product(x, y) if cosine else signed_distance(x, y, positive)
 
 
 @compiled(error_model="numpy")
@@ -150,7 +158,8 @@ def _insert(values, order, filled, value, index):
 
 @compiled(error_model="numpy")
 def rank_candidates(
-    features, half, first_part, second_part, cosine, keys, ids, far_ids, indices, distances, farthest, uncertain
+    features, half, first_part, second_part, cosine, positive, negative_norm,
+    keys, ids, far_ids, indices, distances, farthest, uncertain,
 ):  # fmt: skip
     """Ranks the candidates of rows by exact distances, and finds rows that may have lost a neighbour.
 
@@ -158,12 +167,15 @@ def rank_candidates(
     gamma = (D + 16) * 2**-24 bounding a float32 sum of D products of centred features (Higham, Accuracy and Stability of
     Numerical Algorithms, Eq. 3.5), an image at most as far as the k-th neighbour has a norm of at most r = |x_i| + sqrt(d_k),
     so its key errs by at most gamma * r * (|x_i| + r). Where the worst candidate kept is not farther than that, the row is
-    uncertain.
+    uncertain. Dimensions that count negatively, where no image has a norm above n, make d_k less by at most (2 n)**2 than the
+    squared distance in the others, and a norm in all dimensions sqrt(p**2 + n**2) at most of one of p in the others.
 
     Args:
         features: (R, D) as they are.
         half: (R,) half squared norms, centred.
         first_part, second_part: the columns' features, one set after the other.
+        positive: how many dimensions, the first ones, do not count negatively.
+        negative_norm: n, 0 where none does.
         keys, ids: (R, K) heaps.
         far_ids: (R,) the farthest columns.
         indices, distances: (R, k) to fill, k <= K.
@@ -179,22 +191,27 @@ def rank_candidates(
         filled = 0
         for slot in range(candidates):
             index = ids[row, slot]
-            filled = _insert(values, order, filled, _exact(x, first_part, second_part, index, cosine), index)
+            filled = _insert(values, order, filled, _exact(x, first_part, second_part, index, cosine, positive), index)
         for slot in range(k):
             indices[row, slot], distances[row, slot] = order[slot], values[slot]
         if far_ids[row] >= 0:
-            farthest[row] = _exact(x, first_part, second_part, far_ids[row], cosine)
-        norm = 1.0 if cosine else np.sqrt(2.0 * half[row])
-        reach = 1.0 if cosine else norm + np.sqrt(values[k - 1])
+            farthest[row] = _exact(x, first_part, second_part, far_ids[row], cosine, positive)
+        norm = reach = 1.0
+        if not cosine:
+            square = negative_norm * negative_norm
+            norm = np.sqrt(max(2.0 * half[row] + square, 0.0))
+            reach = norm + np.sqrt(max(values[k - 1] + 4.0 * square, 0.0))
+            norm, reach = np.sqrt(norm * norm + square), np.sqrt(reach * reach + square)
         last = values[k - 1] if cosine else 0.5 * values[k - 1] - half[row]
         uncertain[row] = candidates < gallery and last + gamma * reach * (norm + reach) >= keys[row, 0]
 
 
 @compiled(error_model="numpy")
-def search_row_exactly(x, first_part, second_part, cosine, indices, distances):
+def search_row_exactly(x, first_part, second_part, cosine, positive, indices, distances):
     """Fills ``indices`` and ``distances`` (k,) from the exact distances to all columns: for rows that nothing else decides."""
     values, order = np.empty(indices.shape[0], np.float64), np.empty(indices.shape[0], np.int32)
     filled = 0
     for index in range(first_part.shape[0] + second_part.shape[0]):
-        filled = _insert(values, order, filled, _exact(x, first_part, second_part, index, cosine), np.int32(index))
+        distance = _exact(x, first_part, second_part, index, cosine, positive)
+        filled = _insert(values, order, filled, distance, np.int32(index))
     indices[:], distances[:] = order, values

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -26,7 +27,7 @@ from torch import Tensor
 from vreid_common.errors import InputError
 from vreid_common.structures import METRICS, DistanceRows, Retrieval
 
-__all__ = ["DistanceStep", "FeatureStep", "RescoringStep", "Step", "parameter"]
+__all__ = ["DistanceStep", "FeatureStep", "MergingStep", "RescoringStep", "Step", "parameter"]
 
 
 def parameter(
@@ -89,6 +90,9 @@ class FeatureStep(Step):
 class DistanceStep(Step):
     """Computes the distance anew from the features: a distance set before would be lost."""
 
+    follows: ClassVar[tuple[str, ...]] = ()
+    """Steps whose distance is taken up all the same, because the features say it too."""
+
     def __call__(self, retrieval: Retrieval) -> Retrieval:
         return retrieval.with_distance(self.distance(retrieval))
 
@@ -106,6 +110,24 @@ class RescoringStep(Step):
     @abstractmethod
     def rescore(self, retrieval: Retrieval) -> DistanceRows:
         """The changed distance (Q, G), smaller is nearer."""
+
+
+class MergingStep(Step):
+    """Makes one distance of those of several models, each of which has gone through the steps before.
+
+    The first model is that of query and gallery; the others are the further features that the step names in ``further``.
+    """
+
+    def __call__(self, retrieval: Retrieval) -> Retrieval:
+        return self.merge([retrieval])
+
+    def merge(self, retrievals: Sequence[Retrieval]) -> Retrieval:
+        """The first of ``retrievals`` with the distance of all."""
+        return retrievals[0].with_distance(self.merged([retrieval.distance for retrieval in retrievals]))
+
+    @abstractmethod
+    def merged(self, distances: Sequence[DistanceRows]) -> DistanceRows:
+        """One distance (Q, G) from the models', smaller is nearer."""
 
 
 def _checked(key: str, value: Any, item: Field[Any]) -> Any:

@@ -5,6 +5,7 @@ Shape shorthand: Q queries, G gallery images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -12,19 +13,21 @@ from torch import Tensor
 from vreid_common.registry import RERANK_REGISTRY
 from vreid_common.reranking.database_augmentation import database_augmentation
 from vreid_common.reranking.diffusion import DiffusionRows
+from vreid_common.reranking.distance_mean import MeanDistanceRows
 from vreid_common.reranking.dual_embedding import dual_embedding_expansion
 from vreid_common.reranking.expansion import normalize_
-from vreid_common.reranking.fusion import FusedDistanceRows
+from vreid_common.reranking.fusion import FusedDistanceRows, fuse_features
 from vreid_common.reranking.graph_propagation import GraphPropagationRows
 from vreid_common.reranking.k_reciprocal import k_reciprocal_rows
 from vreid_common.reranking.pulled_rows import PulledTrackletRows
 from vreid_common.reranking.query_expansion import alpha_query_expansion, average_query_expansion
-from vreid_common.reranking.step import DistanceStep, FeatureStep, RescoringStep, parameter
+from vreid_common.reranking.step import DistanceStep, FeatureStep, MergingStep, RescoringStep, parameter
 from vreid_common.reranking.tracklets import TrackletDistanceRows, average_tracklets
 from vreid_common.structures import DistanceRows, FeatureRows, Retrieval
 
 __all__ = [
     "AlphaQueryExpansion",
+    "AverageDistances",
     "AverageQueryExpansion",
     "AverageTracklets",
     "DatabaseAugmentation",
@@ -115,19 +118,29 @@ class AverageTracklets(FeatureStep):
 @RERANK_REGISTRY.register()
 @dataclass(frozen=True)
 class KReciprocal(DistanceStep):
-    """See ``k_reciprocal``. Where the metric is the cosine, it works on features of unit length."""
+    """See ``k_reciprocal``. Where the metric is the cosine, it works on features of unit length.
+
+    After ``fuse_distances`` it re-ranks by the fused squared Euclidean distance of all images, queries and gallery.
+    """
 
     name = "k_reciprocal"
     metrics = ("cosine", "euclidean")
+    follows = ("fuse_distances",)
     k1: int = parameter(20, low=1)
     k2: int = parameter(6, low=1)
     lambda_value: float = parameter(0.3, low=0, high=1)
 
     def distance(self, retrieval: Retrieval) -> DistanceRows:
-        query, gallery = retrieval.query.features, retrieval.gallery.features
-        if retrieval.metric == "cosine":
-            query, gallery = normalize_(query.clone()), normalize_(gallery.clone())
-        return k_reciprocal_rows(query, gallery, self.k1, self.k2, self.lambda_value, group=retrieval.group)
+        factors = retrieval.distance.factors if isinstance(retrieval.distance, FusedDistanceRows) else {}
+        sides = []
+        for side, images in enumerate((retrieval.query, retrieval.gallery)):
+            parts = {"identity": images, **{name: retrieval.further[name][side] for name in factors}}
+            features = {name: part.features for name, part in parts.items()}
+            if retrieval.metric == "cosine":
+                features = {name: normalize_(part.clone()) for name, part in features.items()}
+            sides.append(fuse_features(**features, **{f"lambda_{name}": factor for name, factor in factors.items()}))
+        (query, negative_dims), (gallery, _) = sides
+        return k_reciprocal_rows(query, gallery, **self.parameters, negative_dims=negative_dims, group=retrieval.group)
 
 
 @RERANK_REGISTRY.register()
@@ -206,6 +219,18 @@ class FuseDistances(RescoringStep):
             if name in self.further
         }
         return FusedDistanceRows(retrieval.distance, **others, **self.parameters)
+
+
+@RERANK_REGISTRY.register()
+@dataclass(frozen=True)
+class AverageDistances(MergingStep):
+    """See ``average_distances``. The other models' features of the same images come as further features of these names."""
+
+    name = "average_distances"
+    further = tuple(f"model_{number}" for number in range(2, 10))
+
+    def merged(self, distances: Sequence[DistanceRows]) -> DistanceRows:
+        return MeanDistanceRows(distances)
 
 
 def _of_like_length(features: Tensor, metric: str) -> Tensor:

@@ -115,9 +115,10 @@ def search_tiles(
         _scan(rows, columns, halves, candidates, sink, processes)
         candidates.merge(processes)
         mine = processes.share(len(rows))
-        uncertain = _rank(rows, columns, halves[0], candidates, cosine, found, mine)
+        negative_norm = max(rows.negative_norm(), columns.negative_norm())
+        uncertain = _rank(rows, columns, halves[0], candidates, cosine, negative_norm, found, mine)
         del candidates
-        _search_again(rows, columns, halves, np.flatnonzero(uncertain), cosine, found)
+        _search_again(rows, columns, halves, np.flatnonzero(uncertain), cosine, negative_norm, found)
     return found.of_all(processes, mine)
 
 
@@ -146,7 +147,7 @@ def _scan(
             row, column = row_panels[i], column_panels[j]
             shape = (row.stop - row.start, column.stop - column.start)
             product = buffer[: shape[0] * shape[1]].view(shape)
-            torch.mm(rows.centered(*row), columns.centered(*column).T, out=product)
+            torch.mm(rows.centered(*row), columns.mirrored(*column).T, out=product)
             if sink is not None:
                 sink(row, column, product)
             both = symmetric and i != j
@@ -167,6 +168,7 @@ def _rank(
     half: np.ndarray,
     candidates: Candidates,
     cosine: bool,
+    negative_norm: float,
     found: Found,
     mine: range,
 ) -> np.ndarray:
@@ -181,7 +183,7 @@ def _rank(
             part = slice(*panel)
             farthest = found.farthest[part] if len(found.farthest) else np.empty(panel.stop - panel.start, np.float32)
             rank_candidates(
-                rows.raw(*panel).numpy(), half[part], first, second, cosine,
+                rows.raw(*panel).numpy(), half[part], first, second, cosine, columns.positive, negative_norm,
                 candidates.keys[part], candidates.ids[part], candidates.far_ids[part],
                 found.indices[part], found.distances[part], farthest, uncertain[part],
             )  # fmt: skip
@@ -191,8 +193,9 @@ def _rank(
 
 
 def _search_again(
-    rows: FeatureUnion, columns: FeatureUnion, halves: Sequence[np.ndarray], doubtful: np.ndarray, cosine: bool, found: Found
-) -> None:
+    rows: FeatureUnion, columns: FeatureUnion, halves: Sequence[np.ndarray], doubtful: np.ndarray, cosine: bool,
+    negative_norm: float, found: Found,
+) -> None:  # fmt: skip
     """Searches the ``doubtful`` rows with more candidates, and those that stay so (many images in one place) exactly."""
     k = found.indices.shape[1]
     size = min(len(columns), 8 * k + 64)
@@ -204,7 +207,7 @@ def _search_again(
         candidates = Candidates(len(part), size, False)
         _scan(subset, columns, (half, halves[1]), candidates)
         again = Found(np.empty((len(part), k), np.int32), np.empty((len(part), k), np.float32), np.empty(0, np.float32))
-        uncertain = _rank(subset, columns, half, candidates, cosine, again, range(len(part)))
+        uncertain = _rank(subset, columns, half, candidates, cosine, negative_norm, again, range(len(part)))
         found.indices[part], found.distances[part] = again.indices, again.distances
         still.append(part[uncertain])
     last = np.concatenate(still) if still else doubtful
@@ -214,6 +217,6 @@ def _search_again(
         for number in numbers:
             row = int(last[number])
             x = rows.raw(row, row + 1)[0].numpy()
-            search_row_exactly(x, first, second, cosine, found.indices[row], found.distances[row])
+            search_row_exactly(x, first, second, cosine, columns.positive, found.indices[row], found.distances[row])
 
     run_threads(work, len(last))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import fastreid.evaluation
+import numpy as np
 import pytest
 import torch
 from fastreid.config import get_cfg
@@ -151,7 +152,7 @@ class TestSubsets:
 
     def test_values_are_those_of_the_part_alone(self, make_batches, sets, subsets, caplog):
         with caplog.at_level(logging.INFO):
-            results, _ = evaluate(make_batches(), subsets=subsets)
+            results, evaluator = evaluate(make_batches(), subsets=subsets)
         whole, _ = evaluate(make_batches())
         assert {key: value for key, value in results.items() if "/" not in key} == whole
         query, gallery = sets
@@ -161,6 +162,8 @@ class TestSubsets:
             expected = evaluate_ranking(FeatureRows(asked.features, stored.features), *labels)
             assert results[f"{name}/mAP"] == pytest.approx(100 * expected.mAP)
             assert results[f"{name}/Rank-1"] == pytest.approx(100 * expected.cmc[0])
+            np.testing.assert_allclose(evaluator.rankings[f"main/{name}"].cmc, expected.cmc)
+        assert list(evaluator.rankings) == ["main", "main/small", "main/fewer queries"]
         assert "gallery of 20." in caplog.text
         assert "main (8-d), small" in caplog.text
 

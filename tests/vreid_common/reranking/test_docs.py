@@ -69,14 +69,18 @@ def one_process(monkeypatch) -> Iterator[None]:
 def given() -> dict[str, object]:
     query, gallery = draw(0, 12), draw(1, 120)
     names = {"query": query, "gallery": gallery}
-    return {side: images.features for side, images in names.items()} | {
-        f"{side}_{label}": getattr(images, label) for side, images in names.items() for label in ("pids", "camids")
-    }
+    features = {side: images.features for side, images in names.items()}
+    orientation = {f"{side}_orientation": array.roll(1, dims=0)[:, :3] for side, array in features.items()}
+    return (
+        features
+        | orientation
+        | {f"{side}_{label}": getattr(images, label) for side, images in names.items() for label in ("pids", "camids")}
+    )
 
 
 def test_examples_run(folder, one_process):
     examples = blocks("python")
-    assert len(examples) == 3
+    assert len(examples) == 4
     names = given()
     for example in examples:
         exec(compile(example, "docs/reranking.md", "exec"), names)
@@ -94,7 +98,7 @@ def test_the_example_of_the_readme_runs():
 
 def test_there_are_commands():
     assert {command.split()[0] for command in COMMANDS} == {"rerank", "evaluate", "extract"}
-    assert len(COMMANDS) == 10
+    assert len(COMMANDS) == 11
 
 
 @pytest.mark.parametrize("command", COMMANDS)

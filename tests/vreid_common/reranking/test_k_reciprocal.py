@@ -217,3 +217,16 @@ def test_bad_input_is_one_sentence(arguments, message):
         k_reciprocal(**values)
     with pytest.raises(ValueError, match=message):
         k_reciprocal_rows(**values)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k1": True}, "k1 is a whole number"),
+        ({"k2": 2.0}, "k2 is a whole"),
+        ({"lambda_value": "0.3"}, "lambda_value is a number"),
+    ],
+)
+def test_parameters_of_another_type(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        k_reciprocal(np.ones((2, 4), np.float32), np.ones((3, 4), np.float32), **arguments)

@@ -75,9 +75,9 @@ def test_uncertain_rows_are_found():
     searched = []
     original = tile_search._search_again
 
-    def spy(rows, columns, halves, doubtful, cosine, found):
+    def spy(rows, columns, halves, doubtful, *others):
         searched.append(len(doubtful))
-        original(rows, columns, halves, doubtful, cosine, found)
+        original(rows, columns, halves, doubtful, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tile_search, "_search_again", spy)

@@ -24,7 +24,7 @@ FEATURE_STEPS = (
     "average_tracklets",
 )
 DISTANCE_STEPS = ("k_reciprocal", "diffusion", "graph_propagation")
-RESCORING_STEPS = ("tracklet_distance", "pull_tracklets", "fuse_distances")
+RESCORING_STEPS = ("tracklet_distance", "pull_tracklets", "fuse_distances", "average_distances")
 
 
 @pytest.fixture
@@ -61,11 +61,25 @@ class TestOrder:
     @pytest.mark.parametrize("first", RESCORING_STEPS)
     @pytest.mark.parametrize("second", DISTANCE_STEPS)
     def test_none_of_them_over_a_distance_that_is_not_of_features(self, first, second):
+        if (first, second) == ("fuse_distances", "k_reciprocal"):
+            return  # the features say the fused distance too
         message = (
             f"{second} compares the features anew, so the distance of {first} before it would be lost: put {second} first."
         )
         with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
             build_pipeline(["alpha_query_expansion", first, second])
+
+    def test_k_reciprocal_takes_up_the_fused_distance_alone(self):
+        names = ["average_tracklets", "fuse_distances", "k_reciprocal", "tracklet_distance"]
+        assert [step.name for step in build_pipeline(names).steps] == names
+        with pytest.raises(
+            InputError, match="the distance of tracklet_distance before it would be lost: put k_reciprocal first"
+        ):
+            build_pipeline(["tracklet_distance", "fuse_distances", "k_reciprocal"])
+        with pytest.raises(InputError, match="the distance of k_reciprocal before it would be lost: leave one of the two out"):
+            build_pipeline(["fuse_distances", "k_reciprocal", "k_reciprocal"])
+        with pytest.raises(InputError, match="fuse_distances stands twice"):
+            build_pipeline(["fuse_distances", "k_reciprocal", "fuse_distances"])
 
     @pytest.mark.parametrize("name", RESCORING_STEPS)
     def test_twice(self, name):

@@ -13,6 +13,7 @@ from vreid_common.registry import RERANK_REGISTRY
 from vreid_common.reranking import steps
 from vreid_common.reranking.database_augmentation import database_augmentation
 from vreid_common.reranking.diffusion import diffusion
+from vreid_common.reranking.distance_mean import average_distances
 from vreid_common.reranking.dual_embedding import dual_embedding_expansion
 from vreid_common.reranking.fusion import fuse_distances
 from vreid_common.reranking.graph_propagation import graph_propagation
@@ -25,7 +26,7 @@ from vreid_common.structures import DenseRows, FeatureRows, FeatureSet, Retrieva
 FUNCTIONS = {
     function.__name__: function
     for function in (
-        alpha_query_expansion, average_query_expansion, average_tracklets, database_augmentation, diffusion,
+        alpha_query_expansion, average_distances, average_query_expansion, average_tracklets, database_augmentation, diffusion,
         dual_embedding_expansion, fuse_distances, graph_propagation, k_reciprocal, pull_tracklets, tracklet_distance,
     )
 }  # fmt: skip
@@ -174,7 +175,9 @@ class TestParameters:
         assert [type(node[item.name.upper()]) for item in fields(step)] == [type(item.default) for item in fields(step)]
 
     def test_the_config_has_nothing_else(self):
-        assert set(get_vreid_cfg().RERANK) - {"PIPELINE"} <= {name.upper() for name in RERANK_REGISTRY.names}
+        assert set(get_vreid_cfg().RERANK) - {"PIPELINE", "COMPARE", "FURTHER"} <= {
+            name.upper() for name in RERANK_REGISTRY.names
+        }
 
     @pytest.mark.parametrize(
         ("build", "message"),
