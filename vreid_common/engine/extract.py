@@ -6,7 +6,6 @@ import argparse
 import logging
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,17 +20,16 @@ from vreid_common.engine.launch import end_together, launch
 from vreid_common.engine.placement import describe_device, memory_format, place_on_device, share_cores
 from vreid_common.engine.project import Project, find_project
 from vreid_common.engine.seeding import use_repeatable_kernels
-from vreid_common.engine.trainer import Trainer
+from vreid_common.engine.trained_model import TrainedModel
 from vreid_common.errors import InputError
 from vreid_common.features import (
     COMBINATIONS,
     Ensemble,
     Extractor,
-    file_digest,
     image_list_digest,
-    model_config,
     open_store,
     shard_size,
+    transform_identity,
 )
 from vreid_common.structures import FeatureSet, VehicleImage
 
@@ -95,17 +93,6 @@ def run_extract(args: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class _Model:
-    """A trained model that is not built yet."""
-
-    cfg: CfgNode
-    trainer: type[Trainer]
-
-    def identity(self) -> dict[str, object]:
-        return {"checkpoint": file_digest(self.cfg.MODEL.WEIGHTS), "config": model_config(self.cfg)}
-
-
 def _extract(args: argparse.Namespace) -> None:
     share_cores(1)
     set_up_logging("")
@@ -123,7 +110,7 @@ def _extract(args: argparse.Namespace) -> None:
     )
     identity = {
         "models": [model.identity() for model in models],
-        "transform": _transform(cfg),
+        "transform": transform_identity(cfg),
         "images": image_list_digest(dataset.img_items),
         "scales": list(args.scales),
         "flip": args.flip,
@@ -142,7 +129,7 @@ def _extract(args: argparse.Namespace) -> None:
             logger.info("Extracting %d of %d images on %s.", missing, len(dataset), describe_device(_device(cfg)))
             extractor = Extractor(
                 Ensemble(
-                    [model.trainer.build_trained_model(model.cfg) for model in models],
+                    [model.build() for model in models],
                     args.scales,
                     flip=args.flip,
                     combine=args.combine,
@@ -163,7 +150,7 @@ def _extract(args: argparse.Namespace) -> None:
             _write(store.load(), parts, output)
 
 
-def _read_models(args: argparse.Namespace) -> list[_Model]:
+def _read_models(args: argparse.Namespace) -> list[TrainedModel]:
     files, weights = args.config_file, args.weights
     if len(files) not in (1, len(weights)):
         raise InputError(
@@ -189,9 +176,9 @@ def _read_models(args: argparse.Namespace) -> list[_Model]:
         moved = place_on_device(cfg)
         if moved:
             logger.info(moved)
-        models.append(_Model(cfg, project.trainer))
+        models.append(TrainedModel(cfg, project.trainer))
     for model in models[1:]:
-        if _transform(model.cfg) != _transform(models[0].cfg):
+        if transform_identity(model.cfg) != transform_identity(models[0].cfg):
             raise InputError(
                 "The configurations prepare images differently (INPUT.SIZE_TEST, INPUT.CROP): all models see the same images; "
                 "give them one size by --opts."
@@ -227,10 +214,6 @@ def _write(features: torch.Tensor, parts: dict[str, list[VehicleImage]], output:
         ).save(path)
         start += len(items)
         logger.info("%s: %d images, %d dimensions.", path.with_name(f"{path.name}.safetensors"), len(items), features.shape[1])
-
-
-def _transform(cfg: CfgNode) -> str:
-    return f"{build_transforms(cfg, is_train=False)} decoded for {decode_size(cfg, is_train=False)}"
 
 
 def _device(cfg: CfgNode) -> torch.device:

@@ -12,7 +12,6 @@ import torch
 from fastreid.config import CfgNode
 from fastreid.utils import comm
 
-from vreid_common.engine.checkpoint import Checkpointer
 from vreid_common.engine.config_file import AddConfig, load_config
 from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
@@ -134,14 +133,10 @@ def _train(cfg: CfgNode, trainer: type[Trainer], resume: bool) -> dict[str, Any]
 
 def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
     cfg.defrost()
-    checkpointer = Checkpointer(torch.nn.Identity(), cfg.OUTPUT_DIR)
-    weights = cfg.MODEL.WEIGHTS or (checkpointer.get_checkpoint_file() if checkpointer.has_checkpoint() else "")
-    if not weights:
-        raise InputError(f"--eval-only needs MODEL.WEIGHTS: {cfg.OUTPUT_DIR} holds no checkpoint either.")
-    cfg.MODEL.WEIGHTS = weights
-    results = trainer.test_all(cfg, trainer.build_trained_model(cfg))
+    cfg.MODEL.WEIGHTS = trainer.checkpoint_to_evaluate(cfg)
+    results = trainer.evaluate(cfg)
     if comm.is_main_process():
-        write_results(cfg, results, Path(weights))
+        write_results(cfg, results, Path(cfg.MODEL.WEIGHTS), protocol=trainer.evaluation_record(cfg))
     return results
 
 

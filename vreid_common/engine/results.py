@@ -14,13 +14,16 @@ from vreid_common.versions import package_versions
 __all__ = ["copy_results", "drop_metrics_from", "is_finished", "write_results"]
 
 
-def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **extra: Any) -> None:
+def write_results(
+    cfg: CfgNode, results: dict[str, Any], checkpoint: Path, protocol: dict[str, Any] | None = None, **extra: Any
+) -> None:
     """Writes OUTPUT_DIR/results.json.
 
     Args:
         cfg: the run's configuration.
         results: metric → percent by test set.
         checkpoint: the weights that were evaluated.
+        protocol: what the project adds to the protocol, or says otherwise.
         **extra: further entries.
     """
     content = {
@@ -33,6 +36,7 @@ def write_results(cfg: CfgNode, results: dict[str, Any], checkpoint: Path, **ext
             "re-ranking": ", ".join(map(str, pipeline_from_config(cfg).steps)) or False,
             **protocol_from_config(cfg).record,
             **_validation(cfg),
+            **(protocol or {}),
         },
         "checkpoint": str(checkpoint),
         "seed": cfg.SEED,

@@ -169,6 +169,28 @@ class Trainer(DefaultTrainer):
         Checkpointer(model).load(cfg.MODEL.WEIGHTS, checkpointables=[], strict=True)
         return model
 
+    @classmethod
+    def checkpoint_to_evaluate(cls, cfg: CfgNode) -> str:
+        """What ``--eval-only`` evaluates: MODEL.WEIGHTS, else the last checkpoint in OUTPUT_DIR.
+
+        Raises:
+            InputError: there is neither.
+        """
+        checkpointer = Checkpointer(nn.Identity(), cfg.OUTPUT_DIR)
+        if cfg.MODEL.WEIGHTS or checkpointer.has_checkpoint():
+            return cfg.MODEL.WEIGHTS or checkpointer.get_checkpoint_file()
+        raise InputError(f"--eval-only needs MODEL.WEIGHTS: {cfg.OUTPUT_DIR} holds no checkpoint either.")
+
+    @classmethod
+    def evaluate(cls, cfg: CfgNode) -> dict[str, Any]:
+        """What ``--eval-only`` does: {set: {metric: percent}} of MODEL.WEIGHTS on all test sets, empty off the main process."""
+        return cls.test_all(cfg, cls.build_trained_model(cfg))
+
+    @classmethod
+    def evaluation_record(cls, cfg: CfgNode) -> dict[str, Any]:
+        """What ``evaluate``'s results have to be read with beside the shared keys, for the protocol in results.json."""
+        return {}
+
     def build_hooks(self) -> list[HookBase]:
         cfg, model = self.cfg, self.checkpointer.model
         evaluation = hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate)

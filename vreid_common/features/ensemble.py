@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate, normalize
 
 from vreid_common.errors import InputError
 
-__all__ = ["COMBINATIONS", "Ensemble", "main_feature"]
+__all__ = ["COMBINATIONS", "Ensemble", "main_feature", "resize_images"]
 
 COMBINATIONS = ("sum", "concat", "mean")
 """How the features of models and views become one; ``Ensemble`` defines them."""
@@ -93,7 +93,7 @@ class Ensemble(nn.Module):
 
     def _views(self, images: Tensor) -> Iterator[Tensor]:
         for scale in self.scales:
-            resized = _resized(images, scale)
+            resized = resize_images(images, scale)
             yield resized
             if self.flip:
                 yield resized.flip(dims=(3,))
@@ -108,7 +108,8 @@ def _unit(features: Tensor) -> Tensor:
     return normalize(features, dim=1)
 
 
-def _resized(images: Tensor, scale: float) -> Tensor:
+def resize_images(images: Tensor, scale: float) -> Tensor:
+    """A batch (B, 3, H, W) at (round(scale·H), round(scale·W)), bicubic and antialiased on its device; itself at scale 1."""
     if scale == 1:
         return images
     size = [max(1, round(side * scale)) for side in images.shape[-2:]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from fastreid.utils import comm
@@ -19,10 +19,21 @@ from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
 from vreid_common.features.ensemble import main_feature
 from vreid_common.features.gather import exchange
 from vreid_common.features.inference import inference, with_progress
-from vreid_common.features.store import FeatureStore
 from vreid_common.structures import FeatureSet
 
-__all__ = ["Extractor"]
+__all__ = ["Extractor", "Sink"]
+
+
+class Sink(Protocol):
+    """What takes extracted features shard by shard: a ``FeatureStore``, which describes the methods, or several as one."""
+
+    num_images: int
+
+    def images(self, shard: int) -> range: ...
+
+    def missing(self) -> list[int]: ...
+
+    def write(self, shard: int, features: Tensor) -> None: ...
 
 
 class Extractor:
@@ -81,7 +92,7 @@ class Extractor:
                 collector.add(batch, features)
         return collector.gather().get(MAIN_FEATURE)
 
-    def fill(self, dataset: ItemDataset, store: FeatureStore) -> None:
+    def fill(self, dataset: ItemDataset, store: Sink) -> None:
         """Extracts what ``store`` lacks of the features of ``dataset``; every process has to call it.
 
         It returns when all is written, by whichever process. A process that is killed loses at most the shard it was at.

@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 from fastreid.config import CfgNode
 
-from vreid_common.data import ImageReadError
+from vreid_common.data import ImageReadError, build_transforms
+from vreid_common.data.transforms import decode_size
 from vreid_common.errors import InputError
 from vreid_common.structures import VehicleImage
 
-__all__ = ["file_digest", "image_list_digest", "model_config"]
+__all__ = ["file_digest", "image_list_digest", "model_config", "transform_identity"]
 
 # Sections and keys that say nothing about the network, but about data, training, ranking, and where and how fast it runs.
 _OTHER_SECTIONS = (
@@ -66,3 +67,8 @@ def model_config(cfg: CfgNode) -> dict[str, Any]:
     for name in _OTHER_MODEL_KEYS:
         kept.MODEL.pop(name, None)
     return yaml.safe_load(kept.dump())
+
+
+def transform_identity(cfg: CfgNode) -> str:
+    """How a configuration prepares test images; two that give the same text see the same pixels."""
+    return f"{build_transforms(cfg, is_train=False)} decoded for {decode_size(cfg, is_train=False)}"

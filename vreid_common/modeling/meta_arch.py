@@ -9,6 +9,7 @@ from fastreid.modeling.meta_arch import META_ARCH_REGISTRY, Baseline
 from torch import Tensor, nn
 
 from vreid_common.errors import InputError
+from vreid_common.modeling.backbones import load_pretrained
 from vreid_common.registry import LOSS_REGISTRY
 
 __all__ = ["VehicleBaseline"]
@@ -24,6 +25,8 @@ class VehicleBaseline(Baseline):
     A registered loss is called as ``loss(outputs, targets)`` with the head's outputs in float32 and appears in the loss dict
     under its name in snake case: ``ReweightedTripletLoss`` is ``loss_reweighted_triplet``. Losses are computed outside
     autocast, because FastReID's triplet loss multiplies features, and a bfloat16 product loses the distances it compares.
+
+    A file of pretrained weights is read by ``load_pretrained``, whatever the backbone.
     """
 
     @configurable
@@ -46,7 +49,10 @@ class VehicleBaseline(Baseline):
                 known = ", ".join([*FASTREID_LOSSES, *LOSS_REGISTRY.names])
                 raise InputError(f"MODEL.LOSSES.NAME lists {name!r}, which is not a registered loss; there are: {known}.")
             registered[_loss_key(name)] = LOSS_REGISTRY.get(name)(cfg)
-        return {**super().from_config(cfg), "registered_losses": registered}
+        arguments = {**super().from_config(_without_weights_file(cfg)), "registered_losses": registered}
+        if cfg.MODEL.BACKBONE.PRETRAIN and cfg.MODEL.BACKBONE.PRETRAIN_PATH:
+            load_pretrained(arguments["backbone"], cfg.MODEL.BACKBONE.PRETRAIN_PATH)
+        return arguments
 
     def losses(self, outputs: dict[str, Tensor], gt_labels: Tensor) -> dict[str, Tensor]:
         """The losses that ``MODEL.LOSSES.NAME`` lists.
@@ -61,6 +67,16 @@ class VehicleBaseline(Baseline):
             for key, loss in self.registered_losses.items():
                 losses[key] = loss(outputs, gt_labels)
         return losses
+
+
+def _without_weights_file(cfg: CfgNode) -> CfgNode:
+    """FastReID's builders would read PRETRAIN_PATH, each for files of one kind, and pass over what does not fit."""
+    if not cfg.MODEL.BACKBONE.PRETRAIN_PATH:
+        return cfg
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    return cfg
 
 
 def _loss_key(name: str) -> str:

@@ -1,0 +1,77 @@
+"""Files of weights, read without running code that they may hold."""
+
+import pickle
+import re
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from vreid_common.errors import InputError
+
+__all__ = ["load_checkpoint_file"]
+
+
+def load_checkpoint_file(path: str) -> dict[str, Any]:
+    """Reads a checkpoint (torch's .pth, safetensors, or a pickle of arrays) into ``{"model": ..., ...}`` without running code.
+
+    Raises:
+        InputError: the file is damaged, or holds objects other than tensors, arrays and plain containers.
+    """
+    try:
+        if path.endswith(".safetensors"):
+            content: Any = load_file(path)
+        elif path.endswith(".pkl"):
+            with Path(path).open("rb") as file:
+                content = _ArrayUnpickler(file, encoding="latin1").load()
+        else:
+            with torch.serialization.safe_globals(_numpy_globals()):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of bytes that are no checkpoint, the readers raise whatever they run into
+        raise InputError(f"{path} {_unreadable(error)}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint or a state dict.")
+    return content if isinstance(content.get("model"), dict) else {"model": content.get("state_dict", content)}
+
+
+def _unreadable(error: Exception) -> str:
+    """Why a file is refused; torch's own texts go on to recommend loading it without the check for code."""
+    named = re.search(r"(?:GLOBAL |it names )(\S+)", str(error))
+    if named:
+        return f"holds objects other than tensors ({named[1]}), which are never loaded: they can run code."
+    if isinstance(error, PermissionError):
+        return "may not be read by this user."
+    return "is not a checkpoint, or it is damaged."
+
+
+def _numpy_globals() -> list[Any]:
+    """What torch's weights-only loader must know to read NumPy arrays and scalars, as FastReID's files may hold."""
+    reconstruct, scalar = np._core.multiarray._reconstruct, np._core.multiarray.scalar
+    # Files written by NumPy 1 name the module numpy.core.
+    old_names = [(reconstruct, "numpy.core.multiarray._reconstruct"), (scalar, "numpy.core.multiarray.scalar")]
+    dtypes = [type(np.dtype(name)) for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "bool")]
+    return [reconstruct, scalar, *old_names, np.ndarray, np.dtype, *dtypes]
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads containers, numbers, strings and NumPy arrays; everything else a pickle may name is refused."""
+
+    _ALLOWED: ClassVar[dict[tuple[str, str], Any]] = {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        **{
+            (f"numpy.{core}.multiarray", name): getattr(np._core.multiarray, name)
+            for core in ("core", "_core")
+            for name in ("_reconstruct", "scalar")
+        },
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return self._ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it names {module}.{name}") from None
