@@ -23,12 +23,14 @@ def test_examples_run(baselines, tmp_path, monkeypatch):
     cfg = get_vreid_cfg()
     cfg.MODEL.DEVICE, cfg.INPUT.SIZE_TEST = "cpu", [32, 32]
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     given = {"first": baselines[0], "second": baselines[1], "cfg": cfg}
+    given["trained"] = {"model_final.pth": lambda: baselines[0]}
     for example in examples:
         exec(compile(example, str(PAGE), "exec"), given)
     assert given["features"].paths == ("crops/0.png", "crops/1.png", "crops/2.png")
     assert torch.equal(given["vectors"], given["features"].features)
+    assert given["expanded"].shape == given["vectors"].shape
 
 
 def test_commands_are_understood():
