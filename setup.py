@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-PROJECTS = {"wcvl": "projects/WCVL/wcvl"}
+PROJECTS = {"dsam": "projects/DSAM/dsam", "wcvl": "projects/WCVL/wcvl"}
 
 setup(
     name="vreid",

@@ -10,6 +10,7 @@ from vreid_common.engine.extract import add_extract_arguments, run_extract
 from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.evaluate import add_evaluate_arguments, run_evaluate
 from vreid_common.evaluation.commands.rerank import add_rerank_arguments, run_rerank
+from vreid_common.report.command import add_cmc_arguments, run_cmc
 from vreid_common.study import add_study_arguments, run_study
 from vreid_common.synthetic.render import add_render_arguments, run_render
 
@@ -23,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     ("extract", "write the features of images, by one or several trained models", add_extract_arguments, run_extract),
     ("evaluate", "print the metrics of feature files", add_evaluate_arguments, run_evaluate),
     ("rerank", "re-rank feature files by a list of steps, and evaluate or write the result", add_rerank_arguments, run_rerank),
+    ("cmc", "draw the CMC curves of several runs in one picture", add_cmc_arguments, run_cmc),
     ("study", "run the trainings behind a table and write it into its README", add_study_arguments, run_study),
 )
 

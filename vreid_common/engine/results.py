@@ -1,17 +1,19 @@
-"""The files of a finished or resumed run: results.json and metrics.json."""
+"""The files of a finished or resumed run: results.json, cmc.json and metrics.json."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fastreid.config import CfgNode
 
+from vreid_common.evaluation import RankingMetrics
 from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.files import write_atomically
 from vreid_common.reranking.pipeline import pipeline_from_config
 from vreid_common.versions import package_versions
 
-__all__ = ["copy_results", "drop_metrics_from", "is_finished", "write_results"]
+__all__ = ["copy_results", "drop_metrics_from", "is_finished", "write_curves", "write_results"]
 
 
 def write_results(
@@ -46,6 +48,22 @@ def write_results(
     _write(Path(cfg.OUTPUT_DIR), json.dumps(content, indent=1) + "\n")
 
 
+def write_curves(cfg: CfgNode, rankings: Mapping[str, Mapping[str, RankingMetrics]]) -> None:
+    """Writes OUTPUT_DIR/cmc.json: {test set: {feature: [share of the queries with a match among the first 1, 2, ...]}}.
+
+    Args:
+        cfg: the run's configuration.
+        rankings: an evaluator's rankings by test set; without any nothing is written.
+    """
+    curves = {
+        dataset: {name: [round(float(share), 6) for share in ranking.cmc] for name, ranking in found.items()}
+        for dataset, found in rankings.items()
+        if found
+    }
+    if curves:
+        _write(Path(cfg.OUTPUT_DIR), json.dumps(curves) + "\n", "cmc.json")
+
+
 def _validation(cfg: CfgNode) -> dict[str, int]:
     """Which identities took the place of the test images, if any did."""
     validation = cfg.DATASETS.VALIDATION
@@ -78,6 +96,6 @@ def drop_metrics_from(output_dir: str, iteration: int) -> None:
     write_atomically(path, lambda temporary: temporary.write_text("".join(kept)))
 
 
-def _write(folder: Path, text: str) -> None:
+def _write(folder: Path, text: str, name: str = "results.json") -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "results.json", lambda temporary: temporary.write_text(text))
+    write_atomically(folder / name, lambda temporary: temporary.write_text(text))

@@ -28,12 +28,12 @@ from vreid_common.engine.checks import check_config
 from vreid_common.engine.interrupt import Interrupted, StopRequest, listen_for_interrupts
 from vreid_common.engine.placement import describe_device, memory_format, to_memory_format, wrap_distributed
 from vreid_common.engine.progress import ProgressPrinter
-from vreid_common.engine.results import drop_metrics_from
+from vreid_common.engine.results import drop_metrics_from, write_curves
 from vreid_common.engine.seeding import seed_everything, seed_of_run
 from vreid_common.engine.solver import build_lr_scheduler, build_optimizer
 from vreid_common.engine.step import REPORT_PERIOD, TrainStep, autocast_dtype
 from vreid_common.errors import InputError
-from vreid_common.evaluation import VehicleEvaluator, inference_on_dataset
+from vreid_common.evaluation import RankingMetrics, VehicleEvaluator, inference_on_dataset
 
 __all__ = ["Trainer"]
 
@@ -357,6 +357,7 @@ class Trainer(DefaultTrainer):
     def test_all(cls, cfg: CfgNode, model: nn.Module, evaluations: Evaluations | None = None) -> dict[str, Any]:
         """Evaluates ``model`` on every set of DATASETS.TESTS: {set: {metric: percent}}, empty dicts off the main process."""
         results: dict[str, Any] = OrderedDict()
+        rankings: dict[str, dict[str, RankingMetrics]] = {}
         device = torch.device(cfg.MODEL.DEVICE)
         for name, (loader, evaluator) in (evaluations or cls.build_evaluations(cfg)).items():
             results[name] = inference_on_dataset(
@@ -366,5 +367,8 @@ class Trainer(DefaultTrainer):
                 flip=cfg.TEST.FLIP.ENABLED,
                 amp_dtype=autocast_dtype(cfg),
             )
+            rankings[name] = dict(getattr(evaluator, "rankings", {}))
             evaluator.reset()  # lets go of the features
+        if comm.is_main_process():
+            write_curves(cfg, rankings)
         return results

@@ -1,6 +1,33 @@
-"""Models and losses shared by the projects, on top of FastReID's."""
+"""Models, heads and losses shared by the projects, on top of FastReID's."""
 
-from vreid_common.modeling.losses import HardPairs, batch_hard, paired_euclidean, pairwise_euclidean
+from vreid_common.modeling.heads import BNDropoutHead, CombinedMargin, margin_cosine
+from vreid_common.modeling.losses import (
+    DSAMLoss,
+    HardPairs,
+    angular_margin,
+    batch_hard,
+    distance_shrinking,
+    gather_batch,
+    paired_angle,
+    paired_euclidean,
+    pairwise_euclidean,
+    unit_rows,
+)
 from vreid_common.modeling.meta_arch import VehicleBaseline
 
-__all__ = ["HardPairs", "VehicleBaseline", "batch_hard", "paired_euclidean", "pairwise_euclidean"]
+__all__ = [
+    "BNDropoutHead",
+    "CombinedMargin",
+    "DSAMLoss",
+    "HardPairs",
+    "VehicleBaseline",
+    "angular_margin",
+    "batch_hard",
+    "distance_shrinking",
+    "gather_batch",
+    "margin_cosine",
+    "paired_angle",
+    "paired_euclidean",
+    "pairwise_euclidean",
+    "unit_rows",
+]

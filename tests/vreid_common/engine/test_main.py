@@ -110,7 +110,7 @@ def test_the_closing_line_names_what_was_written(config_file: Path, tmp_path: Pa
         last[name] = (tmp_path / name / "log.txt").read_text().splitlines()[-1].partition(": ")[2]
     assert last["trained"] == f"Checkpoints, metrics.json, results.json and log.txt are in {tmp_path}/trained."
     assert last["evaluated"] == f"results.json and log.txt are in {tmp_path}/evaluated."
-    assert {path.name for path in (tmp_path / "evaluated").iterdir()} == {"results.json", "log.txt"}
+    assert {path.name for path in (tmp_path / "evaluated").iterdir()} == {"results.json", "cmc.json", "log.txt"}
 
 
 def test_eval_only_without_weights(config_file: Path, capsys: pytest.CaptureFixture):

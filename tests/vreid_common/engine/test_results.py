@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vreid_common.config import get_vreid_cfg
-from vreid_common.engine.results import write_results
+from vreid_common.engine.results import write_curves, write_results
+from vreid_common.evaluation import RankingMetrics
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,14 @@ def test_what_a_number_depends_on_stands_in_the_protocol(tmp_path: Path):
     assert protocol["name"] == "OneQueryImage"
     assert (protocol["top_k"], protocol["normalizer"], protocol["draws"], protocol["draw seed"]) == (100, "all", 3, 0)
     assert (protocol["validation identities"], protocol["validation seed"]) == (80, 0)
+
+
+def test_curves_of_every_feature_and_subset(tmp_path: Path):
+    cfg = get_vreid_cfg()
+    cfg.OUTPUT_DIR = str(tmp_path / "run")
+    write_curves(cfg, {"AICity": {}})
+    assert not (tmp_path / "run").exists()
+    ranking = RankingMetrics(0.5, np.array([1 / 3, 1.0]), 0.5, 3, 3)
+    write_curves(cfg, {"VeRi776": {"main": ranking, "main/small": ranking}, "AICity": {}})
+    written = json.loads((tmp_path / "run" / "cmc.json").read_text())
+    assert written == {"VeRi776": {"main": [0.333333, 1.0], "main/small": [0.333333, 1.0]}}

@@ -1,6 +1,6 @@
 """VehicleID."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -52,9 +52,12 @@ class _VehicleID(FolderDataset):
     title = "VehicleID"
     folders = ("VehicleID_V1.0", "VehicleID", "vehicleid", "PKU-VehicleID")
     size: ClassVar[int]
+    parts: ClassVar[tuple[int, ...]] = ()
+    """Sizes whose test lists lie within this one, evaluated for themselves out of one extraction."""
 
     def __init_subclass__(cls) -> None:
-        cls.required = (("image",), ("train_test_split/train_list.txt",), (f"train_test_split/test_list_{cls.size}.txt",))
+        lists = ("train_list.txt", *(f"test_list_{size}.txt" for size in (cls.size, *cls.parts)))
+        cls.required = (("image",), *((f"train_test_split/{name}",) for name in lists))
 
     def read_splits(self) -> Splits:
         attribute = self.folder / "attribute"
@@ -66,7 +69,13 @@ class _VehicleID(FolderDataset):
         test = self._items(f"test_list_{self.size}.txt")
         drawn = _one_each([item.pid for item in test])
         query = [item for place, item in enumerate(test) if place not in drawn]
-        return self._items("train_list.txt"), query, [test[place] for place in sorted(drawn)]
+        gallery = [test[place] for place in sorted(drawn)]
+        place_of = {item.path: place for place, item in enumerate(query + gallery)}
+        self._subsets = {str(size): self._places(f"test_list_{size}.txt", place_of) for size in self.parts}
+        return self._items("train_list.txt"), query, gallery
+
+    def subsets(self) -> dict[str, list[int]]:
+        return self._subsets
 
     def inconsistencies(self) -> Iterator[str]:
         attribute = self.folder / "attribute"
@@ -81,6 +90,14 @@ class _VehicleID(FolderDataset):
             vehicle = int(str(item.pid).removeprefix(f"{self.dataset_name}_"))
             if name in of_image and of_image[name] != vehicle:
                 yield f"{item.path} shows vehicle {vehicle} in its list and {of_image[name]} in {attribute / 'img2vid.txt'}."
+
+    def _places(self, list_name: str, place_of: Mapping[str, int]) -> list[int]:
+        """Rising places of the images that a smaller test list has."""
+        listed = [item.path for item in self._items(list_name)]
+        strangers = [path for path in listed if path not in place_of]
+        lists = self.folder / "train_test_split"
+        self.faults += [f"{lists / list_name} lists {path}, which test_list_{self.size}.txt does not." for path in strangers]
+        return sorted({place_of[path] for path in listed if path in place_of})
 
     def _items(self, list_name: str) -> list[VehicleImage]:
         image = self.folder / "image"
@@ -141,6 +158,7 @@ class VehicleID6000(_VehicleID):
 
 @DATASET_REGISTRY.register()
 class VehicleID13164(_VehicleID):
-    """All test images: 95,057 queries of 13,164 vehicles, and one gallery image of each."""
+    """All test images: 95,057 queries of 13,164 vehicles, one gallery image of each; ``subsets``: the five smaller lists."""
 
     size = 13164
+    parts = (6000, 3200, 2400, 1600, 800)

@@ -9,10 +9,11 @@ differences that a triplet margin compares. The gradient at distance 0 (duplicat
 import torch
 from torch import Tensor
 
-__all__ = ["paired_euclidean", "pairwise_euclidean"]
+__all__ = ["as_float", "paired_euclidean", "pairwise_euclidean"]
 
 
-def _as_float(x: Tensor) -> Tensor:
+def as_float(x: Tensor) -> Tensor:
+    """``x`` in float32, or as it is where it is float64."""
     return x if x.dtype == torch.float64 else x.float()
 
 
@@ -28,8 +29,8 @@ def pairwise_euclidean(x: Tensor, y: Tensor | None = None) -> Tensor:
     Returns:
         (N, M) distances, float32 (float64 for float64 input).
     """
-    x = _as_float(x)
-    y = x if y is None else _as_float(y)
+    x = as_float(x)
+    y = x if y is None else as_float(y)
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
@@ -43,4 +44,4 @@ def paired_euclidean(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         (N,) distances, float32 (float64 for float64 input).
     """
-    return torch.linalg.vector_norm(_as_float(x) - _as_float(y), dim=1)
+    return torch.linalg.vector_norm(as_float(x) - as_float(y), dim=1)

@@ -1,7 +1,7 @@
 import pytest
 
 from vreid_common.data import DatasetError, build_dataset
-from vreid_common.data.datasets import VehicleID800, VehicleID1600, VehicleID3200
+from vreid_common.data.datasets import VehicleID800, VehicleID1600, VehicleID3200, VehicleID13164
 from vreid_common.structures import UNKNOWN, VIEWS
 
 
@@ -82,3 +82,33 @@ def test_check_data(vehicleid, tmp_path, check, draw):
 def test_wrong_folder(vehicleid, tmp_path):
     with pytest.raises(DatasetError, match=r"VehicleID needs the file .*test_list_3200\.txt, which is not there"):
         VehicleID3200(str(tmp_path))
+
+
+@pytest.fixture
+def all_sizes(vehicleid):
+    """Six test lists: vehicles 4 to 6 in the largest, 4 alone in the smallest."""
+    lists = vehicleid / "train_test_split"
+    rows = (lists / "test_list_1600.txt").read_text().split("\n")
+    for size in (800, 1600, 2400, 3200, 6000, 13164):
+        last = {800: "4", 13164: "6"}.get(size, "5")
+        (lists / f"test_list_{size}.txt").write_text("\n".join(row.strip() for row in rows if row.strip()[-1:] <= last))
+    return vehicleid
+
+
+def test_smaller_test_lists_are_subsets_of_one_extraction(all_sizes, tmp_path):
+    data = VehicleID13164(str(tmp_path))
+    images = [*data.query, *data.gallery]
+    assert list(data.subsets()) == ["6000", "3200", "2400", "1600", "800"]
+    for name, cls in (("800", VehicleID800), ("1600", VehicleID1600)):
+        alone = cls(str(tmp_path))
+        places = data.subsets()[name]
+        assert places == sorted(set(places))
+        assert {images[place].path for place in places} == {item.path for item in alone.query + alone.gallery}
+        assert alone.subsets() == {}
+
+
+def test_an_image_of_a_smaller_list_alone(all_sizes, tmp_path):
+    with (all_sizes / "train_test_split" / "test_list_2400.txt").open("a") as file:
+        file.write("\n0000077 7")
+    with pytest.raises(DatasetError, match=r"test_list_2400\.txt lists .*0000077\.jpg, which test_list_13164\.txt does not"):
+        VehicleID13164(str(tmp_path))
