@@ -8,9 +8,11 @@ from vreid_common import __version__
 from vreid_common.data.check import add_check_arguments, run_check
 from vreid_common.engine.extract import add_extract_arguments, run_extract
 from vreid_common.errors import InputError
+from vreid_common.evaluation.commands.check_submission import add_check_submission_arguments, run_check_submission
 from vreid_common.evaluation.commands.evaluate import add_evaluate_arguments, run_evaluate
 from vreid_common.evaluation.commands.rerank import add_rerank_arguments, run_rerank
 from vreid_common.report.command import add_cmc_arguments, run_cmc
+from vreid_common.report.rank_list_command import add_rank_list_arguments, run_rank_lists
 from vreid_common.study import add_study_arguments, run_study
 from vreid_common.synthetic.render import add_render_arguments, run_render
 
@@ -25,6 +27,8 @@ COMMANDS: tuple[Command, ...] = (
     ("evaluate", "print the metrics of feature files", add_evaluate_arguments, run_evaluate),
     ("rerank", "re-rank feature files by a list of steps, and evaluate or write the result", add_rerank_arguments, run_rerank),
     ("cmc", "draw the CMC curves of several runs in one picture", add_cmc_arguments, run_cmc),
+    ("rank-lists", "draw queries' first gallery images, before and after re-ranking", add_rank_list_arguments, run_rank_lists),
+    ("check-submission", "say what AI City's server would refuse", add_check_submission_arguments, run_check_submission),
     ("study", "run the trainings behind a table and write it into its README", add_study_arguments, run_study),
 )
 

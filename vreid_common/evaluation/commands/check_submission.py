@@ -1,0 +1,33 @@
+"""``vreid check-submission``: whether AI City's server can take a ``track2.txt``."""
+
+from __future__ import annotations
+
+import argparse
+
+from vreid_common.evaluation.commands.inputs import positive
+from vreid_common.evaluation.submission_check import check_aicity_submission
+
+__all__ = ["add_check_submission_arguments", "run_check_submission"]
+
+
+def add_check_submission_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of ``vreid check-submission``."""
+    parser.add_argument("file", metavar="track2.txt", help="the submission")
+    parser.add_argument("--queries", type=positive, default=1052, metavar="N", help="query images (default: CityFlow's 1052)")
+    parser.add_argument(
+        "--gallery", type=positive, default=18290, metavar="N", help="gallery images (default: CityFlow's 18290)"
+    )
+
+
+def run_check_submission(args: argparse.Namespace) -> int:
+    """Prints a line for each fault and returns 1, or says that there is none and returns 0.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    faults = check_aicity_submission(args.file, args.queries, args.gallery)
+    for fault in faults:
+        print(f"{args.file}, {fault}")
+    if not faults:
+        print(f"{args.file}: {args.queries} lines of {min(100, args.gallery)} different gallery images each, nothing is wrong.")
+    return 1 if faults else 0

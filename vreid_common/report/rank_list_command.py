@@ -1,0 +1,47 @@
+"""``vreid rank-lists``: some queries' first gallery images, before and after re-ranking, as a picture."""
+
+from __future__ import annotations
+
+import argparse
+
+from vreid_common.errors import InputError
+from vreid_common.evaluation.commands.inputs import add_input_arguments, positive, read_inputs
+from vreid_common.evaluation.commands.settings import by_step, read_settings
+from vreid_common.report.rank_lists import choose_queries, draw_rank_lists, rank_lists, save_picture
+from vreid_common.reranking.pipeline import Pipeline, build_pipeline
+
+__all__ = ["add_rank_list_arguments", "run_rank_lists"]
+
+
+def add_rank_list_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of ``vreid rank-lists``."""
+    add_input_arguments(parser)
+    drawn = parser.add_argument_group("picture")
+    drawn.add_argument("--steps", default="", metavar="STEP,STEP,...", help="also draw the ranking after these steps")
+    drawn.add_argument("--set", nargs="+", default=[], metavar="STEP.NAME=VALUE", help="parameters of the steps")
+    drawn.add_argument("--queries", type=positive, default=6, metavar="N", help="how many, at even distances (default: 6)")
+    drawn.add_argument("--images", type=positive, default=10, metavar="K", help="gallery images of each (default: 10)")
+    drawn.add_argument("--output", required=True, metavar="FILE.png", help="the picture")
+
+
+def run_rank_lists(args: argparse.Namespace) -> int:
+    """Executes ``vreid rank-lists``.
+
+    Raises:
+        InputError: a file, a step or a parameter is not as it must be.
+    """
+    if args.set and not args.steps:
+        raise InputError("--set goes with --steps.")
+    pipelines = [Pipeline(metric=args.metric)]
+    if args.steps:
+        settings = {key: value for key, (value,) in read_settings("--set", args.set).items()}
+        steps = [name.strip() for name in args.steps.split(",")]
+        pipelines.append(build_pipeline(steps, args.metric, by_step(settings)))
+    inputs = read_inputs(args)
+    distances = {str(pipeline): pipeline(inputs.query, inputs.gallery).distance for pipeline in pipelines}
+    same_camera = "exclude" if args.protocol in ("SameCameraExcluded", "ImageToTrack") else "keep"
+    queries = choose_queries(len(inputs.query), args.queries)
+    lists = rank_lists(inputs.query, inputs.gallery, distances, queries, args.images, same_camera)
+    save_picture(draw_rank_lists(lists), args.output)
+    print(f"{args.output}: {len(queries)} queries, {len(distances)} rankings.")
+    return 0

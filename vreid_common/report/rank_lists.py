@@ -1,0 +1,140 @@
+"""Queries with their first gallery images, one strip a ranking (DEx, Fig. 1 and 4).
+
+Shape shorthand: Q queries, G gallery images, K ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from vreid_common.data import read_image
+from vreid_common.errors import InputError
+from vreid_common.files import write_atomically
+from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
+
+__all__ = ["RankList", "choose_queries", "draw_rank_lists", "rank_lists", "save_picture"]
+
+_SIDE, _FRAME, _GAP, _TEXT = 96, 4, 4, 12
+_QUERY, _RIGHT, _WRONG, _OPEN = (70, 70, 70), (40, 160, 70), (210, 50, 45), (170, 170, 170)
+"""Colours of frames: the query, a gallery image of its vehicle, one of another, and one of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class RankList:
+    """The first gallery images of one query in one ranking.
+
+    Attributes:
+        name: of the ranking.
+        query: the query's image file.
+        images: the gallery's, the nearest first.
+        correct: of each whether it shows the query's vehicle; None where a vehicle is unknown.
+    """
+
+    name: str
+    query: str
+    images: tuple[str, ...]
+    correct: tuple[bool | None, ...]
+
+
+def choose_queries(num_queries: int, count: int) -> list[int]:
+    """``count`` queries (all if there are fewer) at even distances: a picture of chosen ones says nothing of the others."""
+    count = min(count, num_queries)
+    return [place * num_queries // count for place in range(count)]
+
+
+def rank_lists(
+    query: FeatureSet,
+    gallery: FeatureSet,
+    distances: Mapping[str, DistanceRows],
+    queries: Sequence[int],
+    top_k: int = 10,
+    same_camera: Literal["exclude", "keep"] = "exclude",
+) -> list[RankList]:
+    """The first ``top_k`` gallery images of some queries in each of several rankings, query by query.
+
+    Args:
+        query: the Q queries, with their paths.
+        gallery: the G gallery images, with their paths.
+        distances: name → (Q, G), smaller is nearer; ties are broken by gallery index.
+        queries: which, as indices.
+        top_k: K.
+        same_camera: "exclude" leaves out what an evaluation without the query's own camera does not count: images of its
+            vehicle in its camera.
+
+    Raises:
+        InputError: an image has no path.
+        ValueError: ``top_k`` is below 1.
+    """
+    if top_k < 1:
+        raise ValueError(f"top_k is at least 1, got {top_k}.")
+    for side, images in (("query", query), ("gallery", gallery)):
+        if not all(images.paths):
+            raise InputError(f"The {side} image in row {images.paths.index('')} has no path, so it cannot be drawn.")
+    lists = []
+    for row in queries:
+        pid, camid = int(query.pids[row]), int(query.camids[row])
+        left_out = np.zeros(len(gallery), bool)
+        if same_camera == "exclude" and UNKNOWN not in (pid, camid):
+            left_out = ((gallery.pids == pid) & (gallery.camids == camid)).numpy()
+        for name, distance in distances.items():
+            order = np.argsort(distance.rows(row, row + 1)[0].cpu().numpy(), kind="stable")
+            first = order[~left_out[order]][:top_k].tolist()
+            found = [int(gallery.pids[place]) for place in first]
+            lists.append(
+                RankList(
+                    name,
+                    query.paths[row],
+                    tuple(gallery.paths[place] for place in first),
+                    tuple(None if UNKNOWN in (pid, other) else pid == other for other in found),
+                )
+            )
+    return lists
+
+
+def draw_rank_lists(lists: Sequence[RankList]) -> Image.Image:
+    """A strip for each list: the query in a dark frame, then its gallery images: green is right, red wrong, grey unknown.
+
+    Raises:
+        InputError: there is no list.
+        ImageReadError: an image cannot be read.
+    """
+    if not lists:
+        raise InputError("There is no rank list to draw.")
+    cell = _SIDE + 2 * _FRAME + _GAP
+    columns = 1 + max(len(entry.images) for entry in lists)
+    picture = Image.new("RGB", (columns * cell + 3 * _GAP, len(lists) * (cell + _TEXT) + _GAP), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(_TEXT - 2)
+    for row, entry in enumerate(lists):
+        top = row * (cell + _TEXT) + _GAP
+        pen.text((_GAP, top), entry.name, fill="black", font=font)
+        picture.paste(_framed(entry.query, _QUERY), (_GAP, top + _TEXT))
+        for place, (path, correct) in enumerate(zip(entry.images, entry.correct, strict=True), start=1):
+            colour = _OPEN if correct is None else _RIGHT if correct else _WRONG
+            picture.paste(_framed(path, colour), (place * cell + 3 * _GAP, top + _TEXT))
+    return picture
+
+
+def save_picture(picture: Image.Image, path: str | Path) -> None:
+    """Writes a picture as PNG or JPEG, as the ending of ``path`` says, under a temporary name first.
+
+    Raises:
+        InputError: it ends otherwise, or there is no such folder.
+    """
+    path = Path(path)
+    kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+    if path.suffix.lower() not in kinds:
+        raise InputError(f"{path}: end the name of a picture in {', '.join(kinds)}.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
+    write_atomically(path, lambda temporary: picture.save(temporary, format=kinds[path.suffix.lower()]))
+
+
+def _framed(path: str, colour: tuple[int, int, int]) -> Image.Image:
+    image = ImageOps.pad(read_image(path, _SIDE), (_SIDE, _SIDE), color="white")
+    return ImageOps.expand(image, _FRAME, colour)
