@@ -36,6 +36,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/reranking.py
 	$(BIN)/python benchmarks/reranking.py --large
+	$(BIN)/python benchmarks/processes.py
 	$(BIN)/python docs/figures/scaling.py
 
 clean:

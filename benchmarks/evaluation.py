@@ -11,7 +11,6 @@ and clustered (benchmarks/clustered.py), but not so well that every ranking is r
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -63,14 +62,10 @@ def make_problem(queries: int, images: int, device: str) -> Problem:
 
 def from_features(turns: Turns, queries: int, images: int, device: str, work: Callable[[Problem], object]) -> None:
     problem = make_problem(queries, images, device)
-    work(make_problem(64, 2048, device))  # compiles, and starts threads
+    warm_up = partial(work, make_problem(64, 2048, device))
+    warm_up()  # compiles, and starts threads
     while True:
-        turns.wait()
-        _synchronize(device)
-        start = time.perf_counter()
-        work(problem)
-        _synchronize(device)
-        turns.report(queries, time.perf_counter() - start)
+        turns.take(queries, partial(work, problem), warm_up)
 
 
 def from_matrix(turns: Turns, queries: int, images: int, step: int, work: Callable[..., object]) -> None:
@@ -80,13 +75,11 @@ def from_matrix(turns: Turns, queries: int, images: int, step: int, work: Callab
     query_pids, gallery_pids, query_camids, gallery_camids = problem.labels
     arguments = matrix, query_pids[::step], gallery_pids, query_camids[::step], gallery_camids
     small = make_problem(64, 2048, "cpu")
-    work(small.matrix(), *small.labels)
+    warm_up = partial(work, small.matrix(), *small.labels)
+    warm_up()
     del problem, small
     while True:
-        turns.wait()
-        start = time.perf_counter()
-        work(*arguments)
-        turns.report(len(matrix), time.perf_counter() - start)
+        turns.take(len(matrix), partial(work, *arguments), warm_up)
 
 
 def rank(problem: Problem) -> None:
@@ -161,11 +154,6 @@ def main() -> None:
     if args.device == "cpu":
         records.append(matrix("NumPy, a stable sort of each row", plain_sort))
     save(f"evaluation-{args.device}", records)
-
-
-def _synchronize(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

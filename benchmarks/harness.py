@@ -38,6 +38,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 _VERSIONS = ("torch", "torchvision", "numpy", "fastreid", "vreid")
 _SETTLE_SECONDS = 1.0
 """Between turns: the loader's worker processes of the one that stops fill their queues and fall silent."""
+_LEAST_SECONDS = 1.0
 _PATIENCE_SECONDS = 30.0
 """After the last turn: time to end by itself."""
 _LAST_LINES = 20
@@ -60,6 +61,25 @@ class Turns:
         self._memory = self._memory or PeakMemory(self._device)
         if not self._connection.recv():
             raise Ended
+
+    def take(self, amount: float, work: Callable[[], object], warm_up: Callable[[], object]) -> None:
+        """One turn: ``work()``, which does so much work, again and again for a second at least.
+
+        Waiting contestants lose what the system can read again from the disk, their libraries' code: ``warm_up`` comes first.
+        """
+        self.wait()
+        warm_up()
+        self._synchronize()
+        start, times, seconds = time.perf_counter(), 0, 0.0
+        while seconds < _LEAST_SECONDS:
+            work()
+            self._synchronize()
+            times, seconds = times + 1, time.perf_counter() - start
+        self.report(times * amount, seconds)
+
+    def _synchronize(self) -> None:
+        if self._device == "cuda":
+            torch.cuda.synchronize()
 
     def report(self, work: float, seconds: float) -> None:
         """Ends the turn: so much work (images, queries, ...) was done in so many seconds."""
@@ -164,6 +184,8 @@ def make_page(results: Path) -> str:
         "turns in one run. Each figure is the median over the turns, with the interquartile range in percent of it; the",
         "ratio is the median over the pairs of turns. More than 1 means that ours is faster. Memory, ours / the peer's, is the",
         "most that the process needed during its turns, over what it held before the first one.",
+        "",
+        "![Time and memory against the number of images](images/scaling.png)",
     ]
     for path in sorted(results.glob("*.json")):
         records = [Record(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
@@ -174,11 +196,9 @@ def make_page(results: Path) -> str:
             "",
             f"{records[0].device}, {records[0].cores} cores, {records[0].threads} threads; {versions}.",
             "",
-            "| what | sizes | ours | peer | ratio | memory |",
-            "| --- | --- | ---: | ---: | ---: | ---: |",
+            "| what | of ours | against | sizes | ours | peer | ratio | memory |",
+            "| --- | --- | --- | --- | ---: | ---: | ---: | ---: |",
             *map(_table_row, records),
-            "",
-            *sorted({f"Ours: {record.subject}. Peer: {record.peer}." for record in records}),
         ]
     return "\n".join(lines) + "\n"
 
@@ -188,7 +208,7 @@ def _table_row(record: Record) -> str:
     ours = f"{record.subject_median:.1f} {record.unit} (± {record.subject_spread:.0%})"
     theirs = f"{record.peer_median:.1f} {record.unit} (± {record.peer_spread:.0%})"
     ratio = f"{record.ratio:.2f} (± {record.ratio_spread:.0%})"
-    return f"| {record.name} | {sizes} | {ours} | {theirs} | {ratio} | {_memory(record)} |"
+    return f"| {record.name} | {record.subject} | {record.peer} | {sizes} | {ours} | {theirs} | {ratio} | {_memory(record)} |"
 
 
 def _memory(record: Record) -> str:

@@ -1,4 +1,5 @@
-"""Draws docs/images/scaling.png: time and memory of re-ranking against the number of images, from benchmarks/results/.
+"""Draws docs/images/scaling.png: time and memory of re-ranking and evaluation against the number of images, from
+benchmarks/results/.
 
 python docs/figures/scaling.py
 """
@@ -9,27 +10,29 @@ import argparse
 import json
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 import matplotlib as mpl
 
 mpl.use("Agg")
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
-Points = dict[str, dict[int, tuple[float, float]]]
+Points = dict[str, dict[int, list[tuple[float, float]]]]
 
 
 def read_points(results: Path) -> dict[str, Points]:
-    """Title of the comparison → name of a side → number of images → (seconds, MiB)."""
-    found: dict[str, Points] = defaultdict(lambda: defaultdict(dict))
-    for path in sorted(results.glob("reranking*-cpu.json")):
+    """Title of the comparison → name of a side → number of images → (seconds, MiB) of each record; more than one size each."""
+    found: dict[str, Points] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for path in sorted([*results.glob("evaluation-cpu.json"), *results.glob("reranking*-cpu.json")]):
         for record in json.loads(path.read_text(encoding="utf-8")):
-            images = record["sizes"]["N"]
+            sizes = record["sizes"]
+            images, work = sizes.get("N", sizes.get("gallery")), sizes["N" if record["unit"] == "images/s" else "queries"]
             for side in ("subject", "peer"):
-                seconds = images / record[f"{side}_median"]
-                found[record["name"]][record[side]][images] = (seconds, record[f"{side}_memory"])
-    return found
+                seconds = work / record[f"{side}_median"]
+                found[record["name"]][record[side]][images].append((seconds, record[f"{side}_memory"]))
+    return {title: sides for title, sides in found.items() if len(set().union(*sides.values())) > 1}
 
 
 def draw(found: dict[str, Points], path: Path) -> None:
@@ -39,9 +42,11 @@ def draw(found: dict[str, Points], path: Path) -> None:
         for quantity, (axis, label) in enumerate(zip(row, ("seconds", "MiB over the features"), strict=True)):
             for name, points in sides.items():
                 images = sorted(points)
-                axis.plot(images, [max(points[n][quantity], 1e-3) for n in images], marker="o", markersize=4, label=name)
+                values = [max(median(point[quantity] for point in points[n]), 1e-3) for n in images]
+                axis.plot(images, values, marker="o", markersize=4, label=name)
             axis.set(xscale="log", yscale="log", ylabel=label, title=title)
-            axis.set_xticks([1e4, 2e4, 5e4, 1e5, 2e5], ["10k", "20k", "50k", "100k", "200k"])
+            axis.xaxis.set_major_locator(ticker.FixedLocator(sorted(set().union(*sides.values()))))
+            axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda images, _: f"{images / 1000:.0f}k"))
             axis.minorticks_off()
             axis.grid(alpha=0.3)
         row[0].legend(fontsize=7)

@@ -60,7 +60,7 @@ def test_contestants_take_turns_and_the_record_says_it_all(tmp_path):
     assert record["subject_memory"] == pytest.approx(30, abs=5)
     assert record["peer_memory"] == pytest.approx(100, abs=5)
     page = (tmp_path / "page.md").read_text()
-    assert "| toy | batch 10 | 100.0 images/s (± 0%) | 50.0 images/s (± 0%) | 2.00 (± 0%) | " in page
+    assert "| toy | ours | theirs | batch 10 | 100.0 images/s (± 0%) | 50.0 images/s (± 0%) | 2.00 (± 0%) | " in page
     assert f"| {record['subject_memory']:.0f} / {record['peer_memory']:.0f} MiB |" in page
     assert f"{record['cores']} cores, {record['threads']} threads; torch {record['versions']['torch']}" in page
     assert str(tmp_path) not in page
