@@ -124,8 +124,8 @@ def evaluate_ranking(
 
     Args:
         distance: (Q, G), smaller is nearer: an array, a Tensor on any device, or ``DistanceRows``.
-        query_pids: (Q,) identities.
-        gallery_pids: (G,) identities.
+        query_pids: (Q,) identities, from 0.
+        gallery_pids: (G,) identities; a negative one is nobody's, so that the image matches no query.
         query_camids: (Q,) cameras, -1 where unknown; without cameras no image is left out.
         gallery_camids: (G,) cameras.
         same_camera: "exclude" leaves the gallery images of the query's own identity *and* camera out of its ranking
@@ -139,7 +139,7 @@ def evaluate_ranking(
             labels and a distance to the same images, reads only its own queries' rows, and gets the whole result.
 
     Raises:
-        ValueError: shapes or options do not fit, a distance is NaN, or no query has a match.
+        ValueError: shapes or options do not fit, a query has no identity, a distance is NaN, or no query has a match.
     """
     metrics = evaluate_queries(
         distance,
@@ -238,7 +238,7 @@ def check_labels(distance: DistanceRows, query: LabelArray, gallery: LabelArray,
     """The labels of both sides as (Q,) and (G,) int64.
 
     Raises:
-        ValueError: a length is not the distance's, or a label is not an integer.
+        ValueError: a length is not the distance's, a label is not an integer, or a query's identity is negative.
     """
     arrays = []
     for side, labels, size in zip(("query", "gallery"), (query, gallery), distance.shape, strict=True):
@@ -248,7 +248,12 @@ def check_labels(distance: DistanceRows, query: LabelArray, gallery: LabelArray,
                 f"{side}_{name} are ({size},) integers, as the distance has shape {tuple(distance.shape)}; "
                 f"got {array.dtype} {array.shape}."
             )
+        if array.dtype == np.uint64 and size and array.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"{side}_{name} are below 2**63, got {array.max()}.")
         arrays.append(array.astype(np.int64, copy=False))
+    if name == "pids" and (arrays[0] < 0).any():
+        row = int((arrays[0] < 0).argmax())
+        raise ValueError(f"query_pids are identities, from 0: query {row} has {arrays[0][row]}, which is none. Leave it out.")
     return arrays[0], arrays[1]
 
 

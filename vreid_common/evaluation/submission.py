@@ -30,6 +30,7 @@ def write_aicity_submission(ranking: np.ndarray | Tensor, path: str | os.PathLik
     Raises:
         ValueError: the ranking is not (Q, K) integers, has more than 100 columns, or a row names an image twice, none, or one
             after a -1.
+        FileNotFoundError: the file's folder is not there.
     """
     indices = ranking.detach().cpu().numpy() if isinstance(ranking, Tensor) else np.asarray(ranking)
     if indices.ndim != 2 or indices.dtype.kind not in "iu" or not 1 <= indices.shape[1] <= SUBMISSION_RANKS:
@@ -38,9 +39,12 @@ def write_aicity_submission(ranking: np.ndarray | Tensor, path: str | os.PathLik
         )
     indices = indices.astype(np.int64)
     _check_rows(indices)
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
     lines = (" ".join(str(index + 1) for index in row if index >= 0) + "\n" for row in indices.tolist())
     text = "".join(lines)
-    write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="ascii"))
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="ascii"))
 
 
 def _check_rows(indices: np.ndarray) -> None:

@@ -49,7 +49,8 @@ def read_features(path: str | os.PathLike[str]) -> FeatureSet:
 
 def _from_arrays(path: Path, arrays: dict[str, np.ndarray]) -> FeatureSet:
     if "features" not in arrays:
-        raise InputError(f"{path} has no array 'features', but {', '.join(arrays) or 'none'}.")
+        others = f"but {', '.join(arrays)}" if arrays else "and no other"
+        raise InputError(f"{path} has no array 'features', {others}: write np.savez(file, features=...).")
     features = arrays["features"]
     if features.ndim != 2 or features.dtype.kind != "f":
         raise InputError(f"{path}: features are an (N, D) array of floats, got {features.dtype} {features.shape}.")
@@ -59,6 +60,8 @@ def _from_arrays(path: Path, arrays: dict[str, np.ndarray]) -> FeatureSet:
                 f"{path}: {name} are ({len(features)},) whole numbers, as there are {len(features)} features; "
                 f"got {arrays[name].dtype} {arrays[name].shape}."
             )
+        if name in arrays and arrays[name].dtype == np.uint64 and (arrays[name] > np.iinfo(np.int64).max).any():
+            raise InputError(f"{path}: {name} are below 2**63, got {arrays[name].max()}.")
     paths = arrays.get("paths")
     if paths is not None and (paths.shape != (len(features),) or paths.dtype.kind != "U"):
         raise InputError(f"{path}: paths are ({len(features)},) strings, got {paths.dtype} {paths.shape}.")

@@ -38,6 +38,7 @@ class FeatureRows:
         metric: one of ``METRICS``.
 
     Raises:
+        TypeError: features are no Tensor.
         ValueError: the shapes, devices or dtypes do not fit, or the metric is not known.
     """
 
@@ -45,6 +46,8 @@ class FeatureRows:
         if metric not in METRICS:
             raise ValueError(f"The metric is one of {', '.join(METRICS)}, got {metric!r}.")
         for name, features in (("query", query), ("gallery", gallery)):
+            if not isinstance(features, Tensor):
+                raise TypeError(f"The {name} features are a Tensor, got {type(features).__name__}: use torch.from_numpy.")
             if features.ndim != 2 or not features.is_floating_point():
                 raise ValueError(f"The {name} features are (N, D) floats, got {features.dtype} {tuple(features.shape)}.")
         if query.shape[1] != gallery.shape[1]:
@@ -161,4 +164,7 @@ class _FeatureTiles:
 
 def _norms(features: Tensor) -> Tensor:
     """(N,) float32; features of another type are converted in parts, not as a whole."""
-    return torch.cat([torch.linalg.vector_norm(part.float(), dim=1) for part in features.split(_CONVERTED)])
+    norms = torch.cat([torch.linalg.vector_norm(part.float(), dim=1) for part in features.split(_CONVERTED)])
+    if not torch.isfinite(norms).all():  # the squares of entries from 1e19 overflow, their norm need not
+        norms = torch.cat([torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) for part in features.split(_CONVERTED)])
+    return norms.float()

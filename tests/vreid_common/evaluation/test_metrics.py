@@ -207,6 +207,11 @@ class TestKindsOfInput:
         assert_same(found, plain(near[:, point], *labels, "keep", None, "all"))
 
 
+def test_gallery_images_of_nobody_match_no_query():
+    distance = np.array([[0.1, 0.2, 0.3]], np.float32)
+    assert evaluate_ranking(distance, [5], [-1, 5, -1]).mAP == 0.5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -216,6 +221,8 @@ class TestKindsOfInput:
         ({"max_rank": 0}, "max_rank"),
         ({"query_pids": [0]}, r"query_pids are \(2,\)"),
         ({"gallery_pids": [0.5, 1, 2]}, "gallery_pids"),
+        ({"query_pids": [0, -1]}, "query 1 has -1, which is none"),
+        ({"gallery_pids": np.array([0, 1, 2**63], np.uint64)}, r"below 2\*\*63, got 9223372036854775808"),
         ({"gallery_camids": None}, "together or not at all"),
         ({"distance": np.array([[0, 1, 2], [0, np.nan, 1]], np.float32)}, "query 1 .* not a number"),
         ({"distance": np.zeros((0, 3), np.float32), "query_pids": [], "query_camids": []}, "no queries"),

@@ -18,6 +18,11 @@ def test_a_hundred_of_many(tmp_path):
     assert np.array_equal(np.loadtxt(tmp_path / "track2.txt", np.int64) - 1, ranking)
 
 
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        write_aicity_submission(np.array([[0]]), tmp_path / "none" / "track2.txt")
+
+
 def test_places_that_nothing_is_left_for(tmp_path):
     write_aicity_submission(np.array([[1, 0, -1], [2, -1, -1]], np.int32), tmp_path / "track2.txt")
     assert (tmp_path / "track2.txt").read_text() == "2 1\n3\n"

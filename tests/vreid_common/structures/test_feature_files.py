@@ -70,6 +70,8 @@ def test_nothing_is_unpickled(tmp_path):
     ("arrays", "message"),
     [
         ({"feats": FEATURES}, "has no array 'features', but feats"),
+        ({}, "has no array 'features', and no other"),
+        ({"features": FEATURES, "pids": np.full(5, 2**63, np.uint64)}, r"pids are below 2\*\*63"),
         ({"features": FEATURES[0]}, r"features are an \(N, D\) array of floats, got float64 \(3,\)"),
         ({"features": np.ones((5, 3), int)}, r"array of floats, got int64"),
         ({"features": FEATURES, "pids": np.arange(4)}, r"pids are \(5,\) whole numbers, .* got int64 \(4,\)"),

@@ -86,6 +86,16 @@ def test_feature_rows_refuse(query, gallery, metric, message):
         FeatureRows(query, gallery, metric)
 
 
+def test_arrays_are_refused_by_their_kind():
+    with pytest.raises(TypeError, match=r"query features are a Tensor, got ndarray: use torch\.from_numpy"):
+        FeatureRows(np.zeros((2, 3), np.float32), torch.zeros(2, 3))
+
+
+def test_cosines_of_features_whose_squares_overflow():
+    query, gallery = torch.tensor([[3e20, 4e20]]), torch.tensor([[4e20, 3e20], [-3.0, -4.0]])
+    torch.testing.assert_close(FeatureRows(query, gallery).rows(0, 1), torch.tensor([[1 - 24 / 25, 2.0]]))
+
+
 def distances(tiles, rows: slice, columns: slice, out=None) -> torch.Tensor:
     values = tiles.tile(rows, columns, out)
     return values if tiles.finish is None else tiles.finish.apply_(values, rows, columns)

@@ -7,12 +7,13 @@ import argparse
 from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.inputs import Inputs, add_input_arguments, read_inputs, read_protocol
 from vreid_common.evaluation.commands.outputs import check_outputs, print_table, result_record, write_json
+from vreid_common.evaluation.places import NotANumber
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult, apply_protocol
 from vreid_common.processes import Processes, torchrun_group
 from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import DistanceRows
 
-__all__ = ["add_evaluate_arguments", "evaluate", "run_evaluate"]
+__all__ = ["add_evaluate_arguments", "check_labelled", "evaluate", "run_evaluate"]
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,24 @@ def evaluate(inputs: Inputs, pipeline: Pipeline, protocol: Protocol, distance: D
     Raises:
         InputError: there are no labels, or they do not give what the protocol needs.
     """
+    check_labelled(inputs)
+    try:
+        return apply_protocol(protocol, pipeline, inputs.query, inputs.gallery, inputs.further, distance)
+    except NotANumber as error:
+        raise InputError(f"The features are too large to be compared: {error}") from error
+
+
+def check_labelled(inputs: Inputs) -> None:
+    """Whether there is something to evaluate with.
+
+    Raises:
+        InputError: there are no labels, or a query has none.
+    """
     if not inputs.labelled:
         raise InputError("The images have no identities to evaluate with: give --labels FILE.csv, or a .npz with pids.")
-    return apply_protocol(protocol, pipeline, inputs.query, inputs.gallery, inputs.further, distance)
+    unknown = (inputs.query.pids < 0).nonzero().flatten()
+    if len(unknown):
+        raise InputError(
+            f"{len(unknown)} of the {len(inputs.query)} queries have no identity, the first in row {int(unknown[0])}: "
+            "leave them out, or write their ranking without labels (vreid rerank --ranking or --submission)."
+        )

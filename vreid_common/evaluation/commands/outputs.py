@@ -71,8 +71,10 @@ def print_table(results: Mapping[str, Result], protocol: Protocol) -> None:
     print(metrics_table(rows, columns, corner="%"))
 
 
-def result_record(name: str, pipeline: Pipeline, found: ProtocolResult) -> dict[str, Any]:
-    """A result as JSON has it, with fractions."""
+def result_record(name: str, pipeline: Pipeline, found: ProtocolResult | None) -> dict[str, Any]:
+    """A result as JSON has it, with fractions; what was not evaluated has no metrics."""
+    if found is None:
+        return {"name": name, "re-ranking": pipeline.record, "metrics": None}
     ranking = found.ranking
     assert ranking is not None  # the commands take no protocol without labels
     return {

@@ -13,7 +13,6 @@ from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.evaluate import evaluate
 from vreid_common.evaluation.commands.inputs import Inputs, add_input_arguments, positive, read_inputs, read_protocol
 from vreid_common.evaluation.commands.outputs import (
-    Result,
     check_outputs,
     print_table,
     result_record,
@@ -23,7 +22,7 @@ from vreid_common.evaluation.commands.outputs import (
 )
 from vreid_common.evaluation.commands.settings import by_step, read_settings
 from vreid_common.evaluation.commands.validate import run_validation
-from vreid_common.evaluation.protocols import Protocol
+from vreid_common.evaluation.protocols import Protocol, ProtocolResult
 from vreid_common.evaluation.rank_list import rank_list
 from vreid_common.evaluation.submission import SUBMISSION_RANKS, write_aicity_submission
 from vreid_common.processes import Processes, torchrun_group
@@ -73,7 +72,7 @@ def add_rerank_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the first 100 gallery images of each query, as AI City's server takes them",
     )
     output.add_argument(
-        "--ranking-size", type=positive, default=100, metavar="K", help="how many of them (default: %(default)s)"
+        "--ranking-size", type=positive, default=100, metavar="K", help="how many images --ranking names (default: %(default)s)"
     )
 
 
@@ -105,13 +104,13 @@ def _run(args: argparse.Namespace, group: dist.ProcessGroup | None) -> int:
     results = {name: _apply(args, pipeline, inputs, protocol) for name, pipeline in pipelines.items()}
     if not is_main:
         return 0
-    evaluated = {name: result for name, result in results.items() if result is not None}
+    evaluated = {name: (pipelines[name], found) for name, found in results.items() if found is not None}
     if evaluated:
         print_table(evaluated, protocol)
     else:
         print("The images have no identities: nothing was evaluated.")
     if args.json:
-        records = [result_record(name, *result) for name, result in evaluated.items()]
+        records = [result_record(name, pipelines[name], found) for name, found in results.items()]
         write_json(args.json, args, inputs, protocol, records)
     return 0
 
@@ -175,7 +174,7 @@ def _read_pipeline_file(path: Path) -> dict[str, list[Any]]:
     return {str(name): specs for name, specs in content.items()}
 
 
-def _apply(args: argparse.Namespace, pipeline: Pipeline, inputs: Inputs, protocol: Protocol) -> Result | None:
+def _apply(args: argparse.Namespace, pipeline: Pipeline, inputs: Inputs, protocol: Protocol) -> ProtocolResult | None:
     """Evaluates a pipeline where there are labels, and writes what is asked for where it is the one of --steps."""
     distance = None
     if args.steps and pipeline.steps and _outputs(args):
@@ -187,4 +186,4 @@ def _apply(args: argparse.Namespace, pipeline: Pipeline, inputs: Inputs, protoco
             write_ranking(args.ranking, distance, args.ranking_size)
         if args.submission and is_main:
             write_aicity_submission(rank_list(distance, SUBMISSION_RANKS), args.submission)
-    return (pipeline, evaluate(inputs, pipeline, protocol, distance)) if inputs.labelled else None
+    return evaluate(inputs, pipeline, protocol, distance) if inputs.labelled else None

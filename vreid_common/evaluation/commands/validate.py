@@ -8,7 +8,7 @@ from itertools import product
 from tqdm import tqdm
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.commands.evaluate import evaluate
+from vreid_common.evaluation.commands.evaluate import check_labelled, evaluate
 from vreid_common.evaluation.commands.inputs import Inputs
 from vreid_common.evaluation.commands.outputs import Result, print_table, result_record, write_json
 from vreid_common.evaluation.commands.settings import Key, by_step, read_settings
@@ -37,6 +37,7 @@ def run_validation(args: argparse.Namespace, steps: list[str], inputs: Inputs, p
         InputError: the grid or the steps are not as they must be, or the images have no labels.
     """
     pipelines = _grid(args, steps)
+    check_labelled(inputs)  # before there is a bar
     results: dict[str, Result] = {}
     for name, pipeline in tqdm(pipelines.items(), desc="validation", unit="setting", leave=False):
         results[name] = pipeline, evaluate(inputs, pipeline, protocol)

@@ -9,7 +9,7 @@ import pytest
 
 from vreid_common.evaluation import OneGalleryImage, apply_protocol, evaluate_ranking
 from vreid_common.reranking.pipeline import Pipeline
-from vreid_common.structures import FeatureRows
+from vreid_common.structures import FeatureRows, FeatureSet
 
 OPTIONS = {"same_camera": "exclude", "max_rank": 50}
 
@@ -85,6 +85,20 @@ class TestRefusals:
         assert vreid("evaluate", *unlabelled, status=2) == (
             "error: The images have no identities to evaluate with: give --labels FILE.csv, or a .npz with pids.\n"
         )
+
+    def test_a_query_without_identity(self, vreid, sets, tmp_path):
+        query, gallery = sets
+        query.pids[3] = -1
+        for name, images in (("q", query), ("g", gallery)):
+            images.save(tmp_path / name)
+        printed = vreid("evaluate", "--query", tmp_path / "q", "--gallery", tmp_path / "g", status=2)
+        assert printed.startswith("error: 1 of the 12 queries have no identity, the first in row 3: leave them out, or ")
+
+    def test_features_whose_distances_overflow(self, vreid, sets, tmp_path):
+        for name, images in zip("qg", sets, strict=True):
+            FeatureSet.create(images.features * 1e30, images.pids).save(tmp_path / name)
+        command = ["--query", tmp_path / "q", "--gallery", tmp_path / "g", "--metric", "euclidean"]
+        assert vreid("evaluate", *command, status=2).startswith("error: The features are too large to be compared: ")
 
     def test_another_number_of_labels(self, vreid, unlabelled, sets, tmp_path):
         query, gallery = sets

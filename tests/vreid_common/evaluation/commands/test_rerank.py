@@ -78,6 +78,7 @@ def test_several_pipelines(vreid, files, sets, tmp_path, metric):
 def test_without_labels_only_files_are_written(vreid, unlabelled, sets, tmp_path, monkeypatch):
     monkeypatch.setattr("vreid_common.evaluation.rank_list._BLOCK_BYTES", 120 * 4 * 5)
     outputs = ["--distance", tmp_path / "d.npy", "--ranking", tmp_path / "r.npy", "--ranking-size", "9"]
+    outputs += ["--json", tmp_path / "r.json"]
     printed = vreid("rerank", *unlabelled, "--steps", STEPS, *SET, *outputs)
     assert "nothing was evaluated" in printed
     rows = re_ranked(sets, SPECS)
@@ -86,6 +87,9 @@ def test_without_labels_only_files_are_written(vreid, unlabelled, sets, tmp_path
     np.testing.assert_allclose(distance, rows.rows(0, 12), atol=1e-6)
     np.testing.assert_array_equal(ranking, rank_list(rows, 9))
     assert not list(tmp_path.glob(".*"))
+    _, reranked = json.loads((tmp_path / "r.json").read_text())["results"]
+    assert reranked["metrics"] is None
+    assert [step["step"] for step in reranked["re-ranking"]] == STEPS.split(",")
 
 
 def test_submission(vreid, unlabelled, sets, tmp_path):
