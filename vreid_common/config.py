@@ -35,9 +35,6 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     cfg.MODEL.LOSSES.DSAM.GAMMA = 0.8
     cfg.MODEL.LOSSES.DSAM.SCALE = 0.1
 
-    # Name of build_timm_backbone's network, e.g. "efficientnet_b1"; MODEL.BACKBONE.FEAT_DIM has to be its number of channels.
-    cfg.MODEL.BACKBONE.TIMM_MODEL = ""
-
     # Synthetic images among real ones: "real" leaves them out, "full" takes all, "balanced" takes whole synthetic identities,
     # drawn at random, until there are as many synthetic images as real ones.
     cfg.DATASETS.MIX = "full"
