@@ -37,6 +37,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/reranking.py
 	$(BIN)/python benchmarks/reranking.py --large
 	$(BIN)/python benchmarks/processes.py
+	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python docs/figures/scaling.py
 
 clean:
