@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from vreid_common import __version__
 from vreid_common.data.check import add_check_arguments, run_check
 from vreid_common.engine.extract import add_extract_arguments, run_extract
+from vreid_common.engine.translation.command import add_translate_arguments, run_translate
 from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.check_submission import add_check_submission_arguments, run_check_submission
 from vreid_common.evaluation.commands.evaluate import add_evaluate_arguments, run_evaluate
@@ -22,6 +23,7 @@ Command = tuple[str, str, Callable[[argparse.ArgumentParser], None], Callable[[a
 
 COMMANDS: tuple[Command, ...] = (
     ("render", "write rendered vehicles as a data set", add_render_arguments, run_render),
+    ("translate", "make synthetic images look like real ones (UNIT)", add_translate_arguments, run_translate),
     ("check-data", "say what is missing or inconsistent in a data set's folder", add_check_arguments, run_check),
     ("extract", "write the features of images, by one or several trained models", add_extract_arguments, run_extract),
     ("evaluate", "print the metrics of feature files", add_evaluate_arguments, run_evaluate),

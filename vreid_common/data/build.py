@@ -15,6 +15,7 @@ from vreid_common.data.mixing import join_sets, mix_domains
 from vreid_common.data.samplers import build_sampler
 from vreid_common.data.seeding import local_seed
 from vreid_common.data.transforms import build_transforms, decode_size
+from vreid_common.data.translated import check_translated, translated_root
 from vreid_common.data.validation import hold_out
 from vreid_common.errors import InputError
 from vreid_common.structures import VehicleImage
@@ -48,7 +49,8 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
         cfg: configuration; ``cfg.DATASETS.COMBINEALL`` adds the test images to the training images, and with
             ``cfg.DATASETS.VALIDATION`` a set of ``cfg.DATASETS.TESTS`` has held-out training identities as its test images.
         name: registered name.
-        root: data root; ``FASTREID_DATASETS`` if not given.
+        root: data root; if not given, that of translated copies for a set of ``cfg.DATASETS.TRANSLATED``, else
+            ``FASTREID_DATASETS``.
 
     Returns:
         The data set; ``train``, ``query`` and ``gallery`` are lists. The same lists in every process and every run.
@@ -57,7 +59,8 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
         DatasetError: there is no such data set, or it cannot be read.
     """
     cls = dataset_class(name)
-    root = root or data_root()
+    translated = None if root else translated_root(cfg, name)
+    root = root or translated or data_root()
     kwargs = cls.from_config(cfg) if hasattr(cls, "from_config") else {}
     with local_seed(_SPLIT_SEED):
         try:
@@ -70,6 +73,8 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
     if cls.__module__.startswith("fastreid."):
         # They list folders in the order of the file system, which differs from machine to machine.
         splits = {split: sorted(items, key=lambda item: item.path) for split, items in splits.items()}
+    if translated:
+        check_translated(splits["train"], name)
     if _is_held_out(cfg, name):
         splits = _validation_split(cfg, name, splits["train"])
     for split, items in splits.items():

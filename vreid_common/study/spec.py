@@ -10,6 +10,7 @@
       CSC: {metric: CSC, digits: 3}
     paper_source: Table I, VeRi-776            # where the rows' `paper` figures stand
     note: One sentence below the table.
+    page: ../../../docs/training-data.md       # takes the table; the project's README.md if not given
     rows:
       - name: Baseline                         # a row trains a run ...
         config: ../configs/Demo/main_r18.yml
@@ -25,8 +26,9 @@
       - name: Teacher
         hidden: true                           # trained, but not shown
 
-The file stands in a folder ``studies/`` beside the README.md that takes the table, and the table is named like the file. A
-row's project is the nearest folder above its config that holds a ``train_net.py``. Rows refer to rows above them, never below.
+The file stands in a folder ``studies/`` beside the README.md that takes the table, where no other ``page`` is named, and the
+table is named like the file. A row's project is the nearest folder above its config that holds a ``train_net.py``. Rows refer
+to rows above them, never below.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class Study:
     rows: tuple[Row, ...]
     paper_source: str | None = None
     note: str | None = None
+    page: Path | None = None
 
     @property
     def name(self) -> str:
@@ -91,7 +94,8 @@ class Study:
 
     @property
     def readme(self) -> Path:
-        return self.path.parent.parent / "README.md"
+        """The page that takes the table."""
+        return self.page or self.path.parent.parent / "README.md"
 
 
 def read_study(path: str | Path) -> Study:
@@ -119,6 +123,7 @@ def read_study(path: str | Path) -> Study:
     columns = _columns(fields)
     paper_source = fields.take("paper_source", str)
     note = fields.take("note", str)
+    page = fields.take("page", str)
     rows: list[Row] = []
     for index, value in enumerate(fields.take("rows", list, required=True)):
         rows.append(_row(value, f"{path}, row {index + 1}", path, default_config, shared, columns, rows))
@@ -129,7 +134,17 @@ def read_study(path: str | Path) -> Study:
         raise InputError(
             f"{path}: rows have `paper` figures, so `paper_source` must say where they stand (e.g. Table I, VeRi-776)."
         )
-    return Study(path, title, tuple(seeds), dataset, columns, tuple(rows), paper_source, note)
+    return Study(
+        path,
+        title,
+        tuple(seeds),
+        dataset,
+        columns,
+        tuple(rows),
+        paper_source,
+        note,
+        (path.parent / page).resolve() if page else None,
+    )
 
 
 def _columns(fields: Fields) -> tuple[Column, ...]:

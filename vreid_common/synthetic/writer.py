@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import logging
 import multiprocessing
 import os
 import signal
@@ -12,10 +10,8 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO
 
 import cv2
 from tqdm import tqdm
@@ -23,6 +19,7 @@ from tqdm import tqdm
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
 from vreid_common.synthetic.layouts import LAYOUTS
+from vreid_common.synthetic.lock import locked
 from vreid_common.synthetic.picture import render_shot
 from vreid_common.synthetic.record import Record, record_of, write_records
 from vreid_common.synthetic.scene import Domain, Scene, Shot, Split
@@ -39,8 +36,6 @@ LABELS = "vehicles.csv"
 _RECIPE = "render.json"
 _ONE_PROCESS_IMAGES = 500
 """A scene with no more images is rendered by one process: starting others would take longer."""
-
-_logger = logging.getLogger(__name__)
 
 
 def shots_of(scene: Scene, split: Split, vehicle: int) -> list[Shot]:
@@ -77,7 +72,7 @@ def write_scene(scene: Scene, folder: Path, layout: str, workers: int | None = N
 
 
 def _write_locked(scene: Scene, folder: Path, layout: str, workers: int | None) -> int:
-    with _locked(folder):
+    with locked(folder):
         _check_recipe(scene, folder, layout)
         for unfinished in folder.rglob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
             unfinished.unlink()
@@ -185,34 +180,3 @@ def _check_recipe(scene: Scene, folder: Path, layout: str) -> None:
     else:
         text = json.dumps(recipe, indent=2) + "\n"
         write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-_LOCK = ".lock"
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock, which the system frees when the process ends, however it ends. Its file goes with the holder."""
-    path = folder / _LOCK
-    while True:
-        with path.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _logger.info("Another process is rendering %s: waiting for it.", folder)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_open_as(path, file):
-                continue  # the process that we waited for removed this file: others would lock a new one
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)  # while we hold it, so that it is ours
-            return
-
-
-def _is_open_as(path: Path, file: IO) -> bool:
-    """Whether an open file is the one that has its name now."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False

@@ -29,6 +29,11 @@ def test_overrides_are_flattened_and_the_rows_win(project):
     assert study.rows[0].overrides == {"SOLVER.MAX_EPOCH": 5, "SOLVER.BASE_LR": 0.1, "A.B": 2}
 
 
+def test_a_page_of_its_own(project):
+    study = read_study(project.write_study(VALID + "page: ../../docs/page.md\n"))
+    assert study.readme == (study.path.parent / "../../docs/page.md").resolve()
+
+
 def test_column_digits(project):
     study = read_study(project.write_study(VALID.replace("{mAP: mAP}", "{CSC: {metric: CSC, digits: 3}}")))
     assert (study.columns[0].header, study.columns[0].metric, study.columns[0].digits) == ("CSC", "CSC", 3)

@@ -10,7 +10,7 @@ import pytest
 from vreid_common.errors import InputError
 from vreid_common.synthetic import Domain, RenderSize, Scene, write_scene
 from vreid_common.synthetic.record import read_records
-from vreid_common.synthetic.writer import LABELS, _locked
+from vreid_common.synthetic.writer import LABELS
 
 SMALL = RenderSize(train_ids=3, test_ids=2, cameras=3, visits=2, image_size=48)
 
@@ -149,31 +149,6 @@ def test_places_that_cannot_be_written_are_refused_in_a_sentence(tmp_path):
     for folder in (file / "below", Path("/proc/vreid"), Path("/proc")):
         with pytest.raises(InputError, match=f"Cannot write rendered images to {folder}: [A-Z][^\n]+"):
             write_scene(scene, folder, "csv")
-
-
-def _hold(folder: Path, log: Path) -> None:
-    """Notes that it came and went, with time for another to come in between."""
-    for _ in range(40):
-        with _locked(folder):
-            with log.open("a") as file:
-                file.write("in ")
-            time.sleep(0.001)
-            with log.open("a") as file:
-                file.write("out ")
-
-
-def test_one_holds_the_lock_at_a_time_and_nothing_is_left_of_it(tmp_path):
-    """The file is removed by each holder while others wait for it."""
-    folder, log = tmp_path / "folder", tmp_path / "log"
-    folder.mkdir()
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_hold, args=(folder, log)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=60)
-    assert log.read_text().split() == ["in", "out"] * 160
-    assert list(folder.iterdir()) == []
 
 
 def test_vehiclex_without_training_vehicles_is_refused(tmp_path):
