@@ -4,7 +4,11 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-PROJECTS = {"dsam": "projects/DSAM/dsam", "wcvl": "projects/WCVL/wcvl"}
+PROJECTS = {
+    "cybercore": "projects/CybercoreBaseline/cybercore",
+    "dsam": "projects/DSAM/dsam",
+    "wcvl": "projects/WCVL/wcvl",
+}
 
 setup(
     name="vreid",

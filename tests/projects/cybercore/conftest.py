@@ -1,0 +1,86 @@
+"""A small Cybercore: ResNet-18 at 32x32 with four heads, unless a test says otherwise."""
+
+import logging
+
+import pytest
+import torch
+from cybercore import add_cybercore_config
+from fastreid.utils.events import EventStorage
+
+from vreid_common.config import get_vreid_cfg
+
+
+@pytest.fixture(autouse=True)
+def _what_main_sets():
+    """``main`` belongs to a process of its own: here its log handlers and kernel choices are taken back."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def make_cfg(vehicles, tmp_path):
+    """A function: ``KEY, value, ...`` over a small config that trains on ``vehicles`` within seconds."""
+
+    def make(*overrides):
+        cfg = add_cybercore_config(get_vreid_cfg())
+        cfg.MODEL.META_ARCHITECTURE = "Cybercore"
+        cfg.MODEL.DEVICE = "cpu"
+        cfg.MODEL.BACKBONE.DEPTH = "18x"
+        cfg.MODEL.BACKBONE.FEAT_DIM = 512
+        cfg.MODEL.HEADS.NAME = "MultiHeadAttentionHead"
+        cfg.MODEL.HEADS.POOL_LAYER = "GeneralizedMeanPoolingP"
+        cfg.MODEL.HEADS.WITH_BNNECK = True
+        cfg.MODEL.HEADS.NECK_FEAT = "after"
+        cfg.MODEL.HEADS.NUM_CLASSES = 5
+        cfg.MODEL.LOSSES.NAME = ("CrossEntropyLoss", "SupConLoss")
+        cfg.CYBERCORE.HEADS.NUM = 4
+        cfg.CYBERCORE.HEADS.DIM = 16
+        cfg.CYBERCORE.HEADS.GATE_DIM = 8
+        cfg.INPUT.SIZE_TRAIN = cfg.INPUT.SIZE_TEST = [32, 32]
+        cfg.DATASETS.CSV.FILE = str(vehicles)
+        cfg.DATASETS.NAMES = cfg.DATASETS.TESTS = ("CSVVehicles",)
+        cfg.DATALOADER.SAMPLER_TRAIN = "NaiveIdentitySampler"
+        cfg.DATALOADER.NUM_INSTANCE = 2
+        cfg.DATALOADER.NUM_WORKERS = cfg.TEST.NUM_WORKERS = 0
+        cfg.SOLVER.MAX_EPOCH = 2
+        cfg.SOLVER.SCHED = "CosineAnnealingLR"
+        cfg.SOLVER.WARMUP_ITERS = 0
+        cfg.SOLVER.IMS_PER_BATCH = 8
+        cfg.SOLVER.CHECKPOINT_PERIOD = 1
+        cfg.TEST.EVAL_PERIOD = 0
+        cfg.OUTPUT_DIR = str(tmp_path / "out")
+        cfg.merge_from_list(list(overrides))
+        return cfg
+
+    return make
+
+
+@pytest.fixture
+def small_network():
+    """Overrides for a backbone that trains, and is saved, in no time; its stages are conv2 to conv4."""
+    names = ("MODEL.BACKBONE.NAME", "build_osnet_backbone", "MODEL.BACKBONE.DEPTH", "x0_25", "MODEL.BACKBONE.FEAT_DIM", 128)
+    return (*names, "MODEL.HEADS.NUM_CLASSES", 0)
+
+
+@pytest.fixture
+def make_batch():
+    """A function: (identities, size, domains) to a batch of random images, always the same."""
+
+    def make(targets=(0, 0, 3, 3), size=32, domains=None):
+        generator = torch.Generator().manual_seed(1)
+        images = torch.randint(0, 256, (len(targets), 3, size, size), dtype=torch.uint8, generator=generator)
+        batch = {"images": images, "targets": torch.tensor(targets)}
+        return batch if domains is None else {**batch, "domains": torch.tensor(domains)}
+
+    return make
+
+
+@pytest.fixture
+def events():
+    """FastReID's cross-entropy logs its accuracy, for which an event storage has to be there."""
+    with EventStorage() as storage:
+        yield storage

@@ -1,0 +1,125 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cybercore.supcon import SupConLoss, supervised_contrastive
+
+from vreid_common.errors import InputError
+
+BATCHES = {
+    "P x K": [0, 0, 0, 1, 1, 1, 2, 2, 2],
+    "ragged": [4, 7, 4, 4, 1, 1, 9],
+    "one image an identity": [0, 1, 2, 3],
+    "one identity": [5, 5, 5],
+    "a pair": [2, 2],
+    "one image": [0],
+}
+
+
+def plain(features, targets, temperature):
+    """Eq. 6 as a loop over anchors, positives and others; the mean over anchors that have a positive."""
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
+    losses = []
+    for i in range(len(targets)):
+        others = [a for a in range(len(targets)) if a != i]
+        positives = [p for p in others if targets[p] == targets[i]]
+        if not positives:
+            continue
+        total = sum(np.exp(unit[i] @ unit[a] / temperature) for a in others)
+        losses.append(-np.mean([np.log(np.exp(unit[i] @ unit[p] / temperature) / total) for p in positives]))
+    return np.mean(losses) if losses else 0.0
+
+
+def draw(targets, kind="random"):
+    features = torch.randn(len(targets), 6, generator=torch.Generator().manual_seed(0))
+    if kind == "duplicates":
+        features = features[:1].repeat(len(targets), 1)
+    elif kind == "zero":
+        features[0] = 0
+    elif kind == "huge":
+        features *= 1e6
+    return features
+
+
+@pytest.mark.parametrize("kind", ["random", "duplicates", "zero", "huge"])
+@pytest.mark.parametrize("targets", BATCHES.values(), ids=list(BATCHES))
+@pytest.mark.parametrize("temperature", [0.07, 0.5])
+def test_feature_equals_the_loop(targets, kind, temperature):
+    features = draw(targets, kind).requires_grad_()
+    loss = supervised_contrastive(features, torch.tensor(targets), temperature)
+    assert loss.item() == pytest.approx(plain(features.detach().double().numpy(), targets, temperature), abs=1e-5)
+    loss.backward()
+    assert features.grad.isfinite().all()
+    if len(set(targets)) == len(targets):
+        assert not features.grad.any()
+
+
+@pytest.mark.parametrize("targets", [BATCHES["ragged"], BATCHES["P x K"], BATCHES["a pair"]])
+def test_gradcheck(targets):
+    features = draw(targets).double().requires_grad_()
+    torch.autograd.gradcheck(lambda x: supervised_contrastive(x, torch.tensor(targets), 0.2), features)
+
+
+@pytest.mark.parametrize("targets", [BATCHES["ragged"], BATCHES["P x K"]])
+def test_feature_equals_pytorch_metric_learning(targets):
+    peer = pytest.importorskip("pytorch_metric_learning.losses", reason="the oracle, an extra of `dev`, is not installed")
+    features = draw(targets)
+    expected = peer.SupConLoss(temperature=0.07)(features, torch.tensor(targets))
+    torch.testing.assert_close(supervised_contrastive(features, torch.tensor(targets)), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_feature_half_precision_is_computed_in_float32(dtype):
+    targets = torch.tensor(BATCHES["P x K"])
+    features = draw(BATCHES["P x K"]).to(dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = supervised_contrastive(features, targets)
+    assert found.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    torch.testing.assert_close(found.float(), supervised_contrastive(features.float(), targets), atol=1e-6, rtol=1e-6)
+
+
+def test_feature_non_contiguous_and_unchanged():
+    targets = torch.tensor(BATCHES["ragged"])
+    features = draw(BATCHES["ragged"])
+    before = features.clone()
+    found = supervised_contrastive(features.T.contiguous().T, targets)
+    torch.testing.assert_close(found, supervised_contrastive(features, targets))
+    assert torch.equal(features, before)
+
+
+@pytest.mark.parametrize(
+    ("features", "targets", "temperature"), [((3, 2, 1), 3, 0.1), ((3, 2), 4, 0.1), ((3, 2), 3, 0.0), ((3, 2), 3, -1.0)]
+)
+def test_exception_shapes_and_temperature(features, targets, temperature):
+    with pytest.raises(ValueError, match=r"Features are|temperature is above 0"):
+        supervised_contrastive(torch.ones(features), torch.zeros(targets), temperature)
+
+
+def test_feature_scale_and_temperature_are_the_config_s(make_cfg):
+    loss = SupConLoss(make_cfg("CYBERCORE.SUPCON.SCALE", 3.0, "CYBERCORE.SUPCON.TEMPERATURE", 0.2))
+    targets, features = torch.tensor(BATCHES["P x K"]), draw(BATCHES["P x K"])
+    torch.testing.assert_close(loss({"features": features}, targets), 3 * supervised_contrastive(features, targets, 0.2))
+    with pytest.raises(InputError, match=r"CYBERCORE\.SUPCON\.TEMPERATURE is 0\.0"):
+        SupConLoss(make_cfg("CYBERCORE.SUPCON.TEMPERATURE", 0.0))
+
+
+def test_two_processes_equal_one(tmp_path):
+    """Weights after an SGD step under DistributedDataParallel are those of one process with the whole batch."""
+    worker = Path(__file__).with_name("supcon_worker.py")
+    groups = {
+        size: [subprocess.Popen([sys.executable, worker, str(rank), str(size), tmp_path]) for rank in range(size)]
+        for size in (1, 2)
+    }
+    try:
+        assert [process.wait(timeout=120) for group in groups.values() for process in group] == [0, 0, 0]
+    finally:
+        for process in [process for group in groups.values() for process in group]:
+            process.kill()
+    alone = torch.load(tmp_path / "1_0.pth", weights_only=True)
+    for rank in range(2):
+        shared = torch.load(tmp_path / f"2_{rank}.pth", weights_only=True)
+        for name, value in alone.items():
+            torch.testing.assert_close(shared[name], value, atol=1e-6, rtol=1e-5)
