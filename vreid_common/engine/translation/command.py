@@ -43,6 +43,12 @@ _WEIGHT_HELP = {
     "lambda4": "of the reconstruction through the other domain and back",
 }
 
+_AFTERWARDS = {
+    "train": "; with --resume it goes on from the last checkpoint",
+    "apply": "; the same command goes on where it was",
+    "compare": "",
+}
+
 
 def add_translate_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of ``vreid translate`` and of its actions."""
@@ -70,7 +76,7 @@ def run_translate(args: argparse.Namespace) -> int:
         logger.info("%s", stop)
         return 130
     except KeyboardInterrupt:
-        print("vreid translate: interrupted; the same command goes on where it was.", file=sys.stderr)
+        print(f"vreid translate {args.action}: interrupted{_AFTERWARDS[args.action]}.", file=sys.stderr)
         return 130
     return 0
 
