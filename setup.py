@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 PROJECTS = {
     "cybercore": "projects/CybercoreBaseline/cybercore",
-    "dsam": "projects/DSAM/dsam",
+    "dex": "projects/DEx/dex", "dsam": "projects/DSAM/dsam",
     "wcvl": "projects/WCVL/wcvl",
 }
 
