@@ -6,7 +6,8 @@ from setuptools import find_packages, setup
 
 PROJECTS = {
     "cybercore": "projects/CybercoreBaseline/cybercore",
-    "dex": "projects/DEx/dex", "dsam": "projects/DSAM/dsam",
+    "dex": "projects/DEx/dex",
+    "dsam": "projects/DSAM/dsam",
     "wcvl": "projects/WCVL/wcvl",
 }
 
