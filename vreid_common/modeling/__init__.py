@@ -10,6 +10,7 @@ from vreid_common.modeling.losses import (
     gather_batch,
     paired_angle,
     paired_euclidean,
+    pairwise_cosine,
     pairwise_euclidean,
     unit_rows,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "margin_cosine",
     "paired_angle",
     "paired_euclidean",
+    "pairwise_cosine",
     "pairwise_euclidean",
     "unit_rows",
 ]

@@ -6,7 +6,7 @@ Shape shorthand: N images of the batch of all processes; D feature dimensions.
 import torch
 from torch import Tensor
 
-from vreid_common.modeling import DSAMLoss, unit_rows
+from vreid_common.modeling import DSAMLoss, pairwise_cosine
 from vreid_common.registry import LOSS_REGISTRY
 
 __all__ = ["AngularDSAMLoss", "angular_shrinking"]
@@ -27,9 +27,7 @@ def angular_shrinking(features: Tensor, targets: Tensor) -> Tensor:
     Returns:
         (N,) in radians, 0 for the only image of an identity.
     """
-    with torch.autocast(features.device.type, enabled=False):
-        unit = unit_rows(features)
-        cosine = (unit @ unit.T).clamp(-_LARGEST_COSINE, _LARGEST_COSINE)
+    cosine = pairwise_cosine(features).clamp(-_LARGEST_COSINE, _LARGEST_COSINE)
     others = (targets[:, None] == targets).fill_diagonal_(False)
     return torch.acos(cosine).where(others, 0).sum(dim=1)
 

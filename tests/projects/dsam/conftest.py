@@ -8,6 +8,11 @@ from fastreid.utils.events import EventStorage
 from vreid_common.config import get_vreid_cfg
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def make_cfg():
     """A function: ``KEY, value, ...`` over a small config."""

@@ -1,6 +1,6 @@
 """What the projects' losses are built from, and losses that any project's config may name."""
 
-from vreid_common.modeling.losses.angle import paired_angle, unit_rows
+from vreid_common.modeling.losses.angle import paired_angle, pairwise_cosine, unit_rows
 from vreid_common.modeling.losses.distance import paired_euclidean, pairwise_euclidean
 from vreid_common.modeling.losses.dsam import DSAMLoss, angular_margin, distance_shrinking
 from vreid_common.modeling.losses.gather import gather_batch
@@ -15,6 +15,7 @@ __all__ = [
     "gather_batch",
     "paired_angle",
     "paired_euclidean",
+    "pairwise_cosine",
     "pairwise_euclidean",
     "unit_rows",
 ]

@@ -12,7 +12,7 @@ from fastreid.config import CfgNode
 from torch import Tensor, nn
 
 from vreid_common.errors import InputError
-from vreid_common.modeling.losses.angle import unit_rows
+from vreid_common.modeling.losses.angle import pairwise_cosine
 from vreid_common.modeling.losses.distance import as_float
 from vreid_common.modeling.losses.gather import gather_batch
 from vreid_common.registry import LOSS_REGISTRY
@@ -23,9 +23,9 @@ __all__ = ["DSAMLoss", "angular_margin", "distance_shrinking"]
 def distance_shrinking(features: Tensor, targets: Tensor) -> Tensor:
     """L_pos of each anchor (Eq. 7): the root of its summed squared distances to all images of its identity.
 
-    No pair of images is compared: with n images of an identity around their mean c, sum_i |x_a - x_i|² is
-    n |x_a - c|² + sum_i |x_i - c|². The identity's first image is taken as the origin, so that duplicates are exactly 0 apart
-    and features far from the origin lose no digits. The gradient at 0 is 0.
+    No pair of images is compared: over n images, sum_i |x_a - x_i|² is n |x_a|² - 2 x_a · sum_i x_i + sum_i |x_i|². The
+    identity's first image is taken as the origin. As it is a positive itself, no term is then much larger than the sum, so no
+    digits are lost, wherever the features lie, and duplicates are exactly 0 apart. The gradient at 0 is 0.
 
     Args:
         features: (N, D) in the original feature space.
@@ -36,14 +36,13 @@ def distance_shrinking(features: Tensor, targets: Tensor) -> Tensor:
     """
     x = as_float(features)
     first = (targets[:, None] == targets).byte().argmax(dim=1)  # serves as the identity's number as well
-    size = x.detach().abs().amax()
-    size = size.where(size > 0, 1)
-    x = x / size  # the squares of huge features would overflow
     x = x - x.detach()[first]
-    count = torch.zeros_like(x[:, 0]).index_add(0, first, torch.ones_like(x[:, 0]))[first]
-    center = torch.zeros_like(x).index_add(0, first, x)[first] / count[:, None]
-    spread = (x - center).square().sum(dim=1)
-    total = count * spread + torch.zeros_like(spread).index_add(0, first, spread)[first]
+    size = torch.linalg.vector_norm(x.detach(), ord=torch.inf)
+    size = size.where(size > 0, 1)
+    x = x / size  # the squares of huge differences would overflow
+    square = (x * x).sum(dim=1)
+    total = _of_identity(torch.ones_like(square), first) * square + _of_identity(square, first)
+    total = total - 2 * (x * _of_identity(x, first)).sum(dim=1)
     return size * total.where(total > 0, 1).sqrt().where(total > 0, 0)
 
 
@@ -60,14 +59,17 @@ def angular_margin(features: Tensor, targets: Tensor, margin: float) -> Tensor:
     Returns:
         (N,), 0 in a batch of one identity. The farthest positive of an identity's only image is itself, at D = 0.
     """
-    with torch.autocast(features.device.type, enabled=False):
-        unit = unit_rows(features)
-        difference = torch.expm1(2 - 2 * (unit @ unit.T))
+    difference = torch.expm1(2 - 2 * pairwise_cosine(features))
     same = targets[:, None] == targets
     others = same.clone().fill_diagonal_(False)
     farthest = difference.where(others, 0).amax(dim=1, keepdim=True)
     lacking = torch.relu(margin - (difference - farthest)).where(~same, 0)
     return lacking.sum(dim=1) / (~same).sum(dim=1).clamp(min=1)
+
+
+def _of_identity(values: Tensor, first: Tensor) -> Tensor:
+    """Each image's sum of (N, ...) ``values`` over its identity."""
+    return torch.zeros_like(values).index_add(0, first, values)[first]
 
 
 @LOSS_REGISTRY.register()

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from vreid_common.modeling import paired_angle, unit_rows
+from vreid_common.modeling import paired_angle, pairwise_cosine, unit_rows
 
 
 def between(x, y):
@@ -81,3 +81,34 @@ class TestPairedAngle:
     def test_gradcheck(self):
         x, y = (torch.randn(4, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
         assert torch.autograd.gradcheck(lambda x, y: paired_angle(unit_rows(x), unit_rows(y)), (x, y))
+
+
+class TestPairwiseCosine:
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+    def test_feature_matches_a_plain_loop(self, dtype):
+        x = torch.randn(6, 5).to(dtype)
+        rows = x.double().tolist()
+        expected = [[math.cos(between(a, b)) for b in rows] for a in rows]
+        torch.testing.assert_close(pairwise_cosine(x).double(), torch.tensor(expected).double(), atol=1e-6, rtol=1e-6)
+
+    @pytest.mark.parametrize("size", [1e-11, 1e30])
+    def test_feature_any_size_and_zero_rows(self, size):
+        x = torch.randn(4, 3)
+        x[1] = 0
+        scaled = (x * torch.tensor([[size], [1.0], [1.0], [1.0]])).requires_grad_()
+        found = pairwise_cosine(scaled)
+        found.sum().backward()
+        torch.testing.assert_close(found, pairwise_cosine(x))
+        assert torch.equal(found[1], torch.zeros(4))
+        assert torch.isfinite(scaled.grad).all()
+
+    def test_feature_autocast_changes_nothing(self):
+        x = torch.randn(4, 6)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = pairwise_cosine(x)
+        assert torch.equal(found, pairwise_cosine(x))
+
+    def test_gradcheck(self):
+        x = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(pairwise_cosine, (x,))
+        assert torch.autograd.gradgradcheck(pairwise_cosine, (x,))
