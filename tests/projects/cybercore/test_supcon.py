@@ -1,11 +1,13 @@
-import subprocess
-import sys
+import multiprocessing
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from cybercore.supcon import SupConLoss, supervised_contrastive
+from torch.nn.parallel import DistributedDataParallel
 
 from vreid_common.errors import InputError
 
@@ -106,20 +108,42 @@ def test_feature_scale_and_temperature_are_the_config_s(make_cfg):
         SupConLoss(make_cfg("CYBERCORE.SUPCON.TEMPERATURE", 0.0))
 
 
-def test_two_processes_equal_one(tmp_path):
-    """Weights after an SGD step under DistributedDataParallel are those of one process with the whole batch."""
-    worker = Path(__file__).with_name("supcon_worker.py")
-    groups = {
-        size: [subprocess.Popen([sys.executable, worker, str(rank), str(size), tmp_path]) for rank in range(size)]
-        for size in (1, 2)
-    }
-    try:
-        assert [process.wait(timeout=120) for group in groups.values() for process in group] == [0, 0, 0]
-    finally:
-        for process in [process for group in groups.values() for process in group]:
-            process.kill()
-    alone = torch.load(tmp_path / "1_0.pth", weights_only=True)
+def trained(rank: int, size: int, cfg) -> dict[str, torch.Tensor]:
+    """Weights after one step of SGD on this process's share of a batch, and the loss."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(6, 4)
+    images, targets = torch.randn(8, 6), torch.tensor([0, 0, 0, 1, 2, 2, 1, 3])  # an identity in both halves, and one alone
+    model = DistributedDataParallel(layer) if size > 1 else layer
+    mine = slice(rank * 8 // size, (rank + 1) * 8 // size)
+    loss = SupConLoss(cfg)({"features": model(images[mine])}, targets[mine])
+    loss.backward()
+    torch.optim.SGD(layer.parameters(), lr=0.5).step()
+    return {**layer.state_dict(), "loss": loss.detach()}
+
+
+def train_as_one_of_several(rank: int, size: int, cfg, folder: Path) -> None:
+    store = dist.FileStore(str(folder / "store"), size)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timedelta(seconds=100))
+    torch.save(trained(rank, size, cfg), folder / f"{rank}.pth")
+    dist.destroy_process_group()
+
+
+def test_two_processes_equal_one(make_cfg, tmp_path):
+    """Weights after a step under DistributedDataParallel are those of one process with the whole batch."""
+    # Forked, as a new interpreter would import for ten times as long as it trains.
+    context = multiprocessing.get_context("fork")
+    arguments = [(rank, 2, make_cfg(), tmp_path) for rank in range(2)]
+    processes = [context.Process(target=train_as_one_of_several, args=given) for given in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+    exit_codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    assert exit_codes == [0, 0]
+    alone = trained(0, 1, make_cfg())
     for rank in range(2):
-        shared = torch.load(tmp_path / f"2_{rank}.pth", weights_only=True)
+        shared = torch.load(tmp_path / f"{rank}.pth", weights_only=True)
         for name, value in alone.items():
             torch.testing.assert_close(shared[name], value, atol=1e-6, rtol=1e-5)
