@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from clustered import clustered_features
 from fastreid.evaluation.rank import evaluate_rank
-from harness import Record, Turns, build_parser, compare, save
+from harness import QUICK, Record, Turns, build_parser, compare, save
 from torch import Tensor
 
 from vreid_common.evaluation import evaluate_ranking, tpr_at_fpr
@@ -123,7 +123,7 @@ def plain_sort(
 def main() -> None:
     args = build_parser(__doc__.splitlines()[0]).parse_args()
     queries, small, large = (60, 3_000, 3_000) if args.quick else (2_000, 67_332, 673_323)
-    common = {"unit": "queries/s", "device": args.device, "repeats": 1 if args.quick else 5, "warm_up": 0 if args.quick else 1}
+    common = {"unit": "queries/s", "device": args.device} | (QUICK if args.quick else {})
 
     def matrix(peer: str, work: Callable[..., object], step: int = 1) -> Record:
         sides = [("evaluate_ranking of a matrix", evaluate_ranking, 1), (peer, work, step)]

@@ -24,21 +24,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 from memory import PeakMemory
 
 from vreid_common.files import write_atomically
 
-__all__ = ["Contestant", "Record", "Turns", "build_parser", "compare", "save"]
+__all__ = ["QUICK", "Contestant", "Record", "Turns", "build_parser", "compare", "save"]
 
+QUICK = {"warm_up": 0, "repeats": 1, "least_seconds": 0.0}
+"""Arguments of ``compare`` that show that a benchmark works."""
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 _VERSIONS = ("torch", "torchvision", "numpy", "fastreid", "vreid")
 _SETTLE_SECONDS = 1.0
 """Between turns: the loader's worker processes of the one that stops fill their queues and fall silent."""
-_LEAST_SECONDS = 1.0
 _PATIENCE_SECONDS = 30.0
 """After the last turn: time to end by itself."""
 _LAST_LINES = 20
@@ -51,19 +53,22 @@ class Ended(BaseException):
 class Turns:
     """A contestant's view of the contest: wait for a turn, do the work, report how much of it took how long."""
 
-    def __init__(self, connection: Connection, device: str) -> None:
+    def __init__(self, connection: Connection, device: str, least_seconds: float) -> None:
+        self._least_seconds = least_seconds
         self._connection = connection
         self._device = device
         self._memory: PeakMemory | None = None
 
     def wait(self) -> None:
         """Returns when it is this contestant's turn; raises ``Ended`` after the last."""
-        self._memory = self._memory or PeakMemory(self._device)
+        if self._memory is None:
+            self._memory = PeakMemory(self._device)
+            self._connection.send("ready")
         if not self._connection.recv():
             raise Ended
 
     def take(self, amount: float, work: Callable[[], object], warm_up: Callable[[], object]) -> None:
-        """One turn: ``work()``, which does so much work, again and again for a second at least.
+        """One turn: ``work()``, which does so much work, again and again for some seconds.
 
         Waiting contestants lose what the system can read again from the disk, their libraries' code: ``warm_up`` comes first.
         """
@@ -71,7 +76,7 @@ class Turns:
         warm_up()
         self._synchronize()
         start, times, seconds = time.perf_counter(), 0, 0.0
-        while seconds < _LEAST_SECONDS:
+        while not times or seconds < self._least_seconds:
             work()
             self._synchronize()
             times, seconds = times + 1, time.perf_counter() - start
@@ -134,15 +139,18 @@ def compare(
     device: str,
     warm_up: int = 1,
     repeats: int = 5,
+    least_seconds: float = 3.0,
 ) -> Record:
     """Lets both contestants take ``warm_up`` + ``repeats`` turns each, alternating, and prints and returns the outcome.
+
+    A turn of ``Turns.take`` lasts ``least_seconds`` at least, by repeating its work.
 
     Raises:
         RuntimeError: a contestant's process ended; the message has the end of what it printed.
     """
     rates: tuple[list[float], list[float]] = ([], [])
     memory = [0.0, 0.0]
-    with _started(*subject, device) as ours, _started(*peer, device) as theirs:
+    with _started(*subject, device, least_seconds) as ours, _started(*peer, device, least_seconds) as theirs:
         for turn in range(warm_up + repeats):
             for side, take_turn in enumerate((ours, theirs)):
                 rate, memory[side] = take_turn()
@@ -187,6 +195,8 @@ def make_page(results: Path) -> str:
         "",
         "![Time and memory against the number of images](images/scaling.png)",
     ]
+    if not list(results.glob("*-cuda.json")):
+        lines += ["", "Nothing has been measured on a GPU yet: `make bench` does so where there is one."]
     for path in sorted(results.glob("*.json")):
         records = [Record(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
         versions = ", ".join(f"{name} {version}" for name, version in records[0].versions.items())
@@ -218,25 +228,32 @@ def _memory(record: Record) -> str:
 
 
 @contextlib.contextmanager
-def _started(name: str, contestant: Contestant, device: str) -> Iterator[Callable[[], tuple[float, float]]]:
+def _started(
+    name: str, contestant: Contestant, device: str, least_seconds: float
+) -> Iterator[Callable[[], tuple[float, float]]]:
     """A contestant in a process of its own, as a function that lets it take a turn and returns its rate and memory so far."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with tempfile.NamedTemporaryFile() as log:
-        process = context.Process(target=_take_part, args=(contestant, theirs, device, log.name))
+        process = context.Process(target=_take_part, args=(contestant, theirs, device, least_seconds, log.name))
         process.start()
         theirs.close()
 
-        def take_turn() -> tuple[float, float]:
-            time.sleep(_SETTLE_SECONDS)
+        def receive() -> Any:
             try:
-                ours.send(True)
                 return ours.recv()
-            except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            except (EOFError, ConnectionResetError) as error:
                 printed = Path(log.name).read_text(errors="replace").splitlines()
                 raise RuntimeError("\n".join([f"{name} ended early:", *printed[-_LAST_LINES:]])) from error
 
+        def take_turn() -> tuple[float, float]:
+            time.sleep(_SETTLE_SECONDS)
+            with contextlib.suppress(BrokenPipeError):  # receive() then says why
+                ours.send(True)
+            return receive()
+
         try:
+            receive()  # it is ready: nobody takes a turn while another one sets up
             yield take_turn
             ours.send(False)
             process.join(_PATIENCE_SECONDS)
@@ -244,14 +261,14 @@ def _started(name: str, contestant: Contestant, device: str) -> Iterator[Callabl
             process.kill()
 
 
-def _take_part(contestant: Contestant, connection: Connection, device: str, log: str) -> None:
+def _take_part(contestant: Contestant, connection: Connection, device: str, least_seconds: float, log: str) -> None:
     with Path(log).open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     # A spawned process would spawn its own children too: a loader's workers, which then take a hundred times as long to start.
     multiprocessing.set_start_method(None, force=True)
     with contextlib.suppress(Ended):
-        contestant(Turns(connection, device))
+        contestant(Turns(connection, device, least_seconds))
 
 
 def _summary(values: Sequence[float]) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import vreid_common  # noqa: F401 - before FastReID, which cannot be imported wi
 # isort: split
 import torch
 from fastreid.modeling.losses import triplet_loss
-from harness import Turns, build_parser, compare, save
+from harness import QUICK, Turns, build_parser, compare, save
 from torch import Tensor
 
 from vreid_common.config import get_vreid_cfg
@@ -63,7 +63,7 @@ def run() -> None:
         unit="batches/s",
         sizes={"batch": images, "D": dimensions, "images an identity": IMAGES_OF_ONE},
         device=args.device,
-        repeats=2 if args.quick else 5,
+        **(QUICK if args.quick else {}),
     )
     if not args.quick:
         save(f"losses-{args.device}", [record])

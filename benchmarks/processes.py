@@ -20,7 +20,7 @@ import vreid_common  # noqa: F401 - before FastReID, which cannot be imported wi
 import torch
 import torch.distributed as dist
 from clustered import clustered_features
-from harness import Ended, Turns, build_parser, compare, save
+from harness import QUICK, Ended, Turns, build_parser, compare, save
 from torch import Tensor
 from torch.multiprocessing import start_processes
 
@@ -96,9 +96,8 @@ def main() -> None:
                 for size, name in ((count, "processes"), (1, "process"))
             )
             sizes = {"N": images, "queries": images // 10, "D": DIMENSIONS, "processes": count}
-            records.append(
-                compare(title, subject, peer, unit="images/s", sizes=sizes, device="cpu", repeats=1 if args.quick else 3)
-            )
+            effort = QUICK if args.quick else {"repeats": 3}
+            records.append(compare(title, subject, peer, unit="images/s", sizes=sizes, device="cpu", **effort))
     if not args.quick:
         save("processes-cpu", records)
 

@@ -26,12 +26,14 @@ from clustered import clustered_features
 from fastreid.evaluation.query_expansion import aqe
 from fastreid.evaluation.rerank import re_ranking
 from fastreid.utils.compute_dist import compute_euclidean_distance, compute_jaccard_distance
-from harness import Record, Turns, build_parser, compare, save
+from harness import QUICK, Record, Turns, build_parser, compare, save
 from torch import Tensor
 
 from vreid_common.reranking import alpha_query_expansion, database_augmentation, diffusion, k_reciprocal, k_reciprocal_rows
 
 DIMENSIONS = 512
+_ONCE = {"warm_up": 0, "repeats": 1}
+"""Against what takes minutes: one turn, which needs no warm-up beside that on a few images."""
 Work = Callable[[Tensor, Tensor], object]
 
 
@@ -122,11 +124,12 @@ def diffused(query: Tensor, gallery: Tensor) -> Tensor:
     return diffusion(query, gallery, solver="conjugate_gradient")
 
 
-def run(title: str, images: int, subject: tuple[str, Work], peer: tuple[str, Work], device: str, repeats: int) -> Record:
+def run(
+    title: str, images: int, subject: tuple[str, Work], peer: tuple[str, Work], device: str, effort: dict[str, float]
+) -> Record:
     sides = [(name, partial(contestant, images=images, device=device, work=work)) for name, work in (subject, peer)]
     sizes = {"N": images, "queries": images // 10, "D": DIMENSIONS}
-    # A function of minutes needs no warm-up: contestant() has run it on a few images.
-    return compare(title, *sides, unit="images/s", sizes=sizes, device=device, repeats=repeats, warm_up=int(repeats > 1))
+    return compare(title, *sides, unit="images/s", sizes=sizes, device=device, **effort)
 
 
 def main() -> None:
@@ -140,24 +143,24 @@ def main() -> None:
     if args.large:
         for images in (50_000, 200_000):
             subject = ("k_reciprocal_rows", partial(ours_in_rows, k1=20, k2=6))
-            records.append(run("k-reciprocal 20/6", images, subject, (floor, floor_work(device, 21)), device, 1))
+            records.append(run("k-reciprocal 20/6", images, subject, (floor, floor_work(device, 21)), device, _ONCE))
         save(f"reranking-large-{device}", records)
         return
     for images in (500,) if args.quick else args.sizes:
-        repeats = 1 if args.quick else 3
+        several, once = (QUICK, QUICK) if args.quick else ({"repeats": 3}, _ONCE)
         for k1, k2 in ((20, 6), (60, 30)):
             subject, title = ("k_reciprocal", partial(ours, k1=k1, k2=k2)), f"k-reciprocal {k1}/{k2}"
-            records.append(run(title, images, subject, (floor, floor_work(device, k1 + 1)), device, repeats))
+            records.append(run(title, images, subject, (floor, floor_work(device, k1 + 1)), device, several))
             for name, peer in (("FastReID re_ranking (Zhong et al.)", zhong), ("FastReID Jaccard, faiss", jaccard)):
                 if device == "cpu":
-                    records.append(run(title, images, subject, (name, partial(peer, k1=k1, k2=k2)), device, 1))
+                    records.append(run(title, images, subject, (name, partial(peer, k1=k1, k2=k2)), device, once))
         if device == "cpu":
             for title, subject, peer in (
                 ("alpha query expansion", ("alpha_query_expansion", expansion), ("FastReID aqe", fastreid_expansion)),
                 ("database augmentation", ("database_augmentation", augmentation), ("a NumPy loop", plain_augmentation)),
                 ("diffusion", ("diffusion, conjugate gradient", diffused), ("SciPy, a query at a time", plain_diffusion)),
             ):
-                records.append(run(title, images, subject, peer, device, 1))
+                records.append(run(title, images, subject, peer, device, once))
     if not args.quick:
         save(f"reranking-{device}", records)
 
