@@ -151,9 +151,11 @@ def compare(
     rates: tuple[list[float], list[float]] = ([], [])
     memory = [0.0, 0.0]
     with _started(*subject, device, least_seconds) as ours, _started(*peer, device, least_seconds) as theirs:
+        for side in (ours, theirs):
+            side.set_up()  # nobody takes a turn while another one sets up
         for turn in range(warm_up + repeats):
-            for side, take_turn in enumerate((ours, theirs)):
-                rate, memory[side] = take_turn()
+            for side, contestant in enumerate((ours, theirs)):
+                rate, memory[side] = contestant.take_turn()
                 if turn >= warm_up:
                     rates[side].append(rate)
     ratios = [ours / theirs for ours, theirs in zip(*rates, strict=True)]
@@ -227,34 +229,43 @@ def _memory(record: Record) -> str:
     return f"{record.subject_memory:.0f} / {record.peer_memory:.0f} MiB"
 
 
+class _Process:
+    """A contestant's process, seen from outside. If it has ended, that is a RuntimeError with the end of what it printed."""
+
+    def __init__(self, name: str, connection: Connection, log: Path) -> None:
+        self._name = name
+        self._connection = connection
+        self._log = log
+
+    def set_up(self) -> None:
+        """Returns when it waits for its first turn."""
+        self._receive()
+
+    def take_turn(self) -> tuple[float, float]:
+        """Its rate in this turn, and its memory in MiB so far."""
+        time.sleep(_SETTLE_SECONDS)
+        with contextlib.suppress(BrokenPipeError):  # receiving says why
+            self._connection.send(True)
+        return self._receive()
+
+    def _receive(self) -> Any:
+        try:
+            return self._connection.recv()
+        except (EOFError, ConnectionResetError) as error:
+            printed = self._log.read_text(errors="replace").splitlines()
+            raise RuntimeError("\n".join([f"{self._name} ended early:", *printed[-_LAST_LINES:]])) from error
+
+
 @contextlib.contextmanager
-def _started(
-    name: str, contestant: Contestant, device: str, least_seconds: float
-) -> Iterator[Callable[[], tuple[float, float]]]:
-    """A contestant in a process of its own, as a function that lets it take a turn and returns its rate and memory so far."""
+def _started(name: str, contestant: Contestant, device: str, least_seconds: float) -> Iterator[_Process]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with tempfile.NamedTemporaryFile() as log:
         process = context.Process(target=_take_part, args=(contestant, theirs, device, least_seconds, log.name))
         process.start()
         theirs.close()
-
-        def receive() -> Any:
-            try:
-                return ours.recv()
-            except (EOFError, ConnectionResetError) as error:
-                printed = Path(log.name).read_text(errors="replace").splitlines()
-                raise RuntimeError("\n".join([f"{name} ended early:", *printed[-_LAST_LINES:]])) from error
-
-        def take_turn() -> tuple[float, float]:
-            time.sleep(_SETTLE_SECONDS)
-            with contextlib.suppress(BrokenPipeError):  # receive() then says why
-                ours.send(True)
-            return receive()
-
         try:
-            receive()  # it is ready: nobody takes a turn while another one sets up
-            yield take_turn
+            yield _Process(name, ours, Path(log.name))
             ours.send(False)
             process.join(_PATIENCE_SECONDS)
         finally:
