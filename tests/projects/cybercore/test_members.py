@@ -7,6 +7,7 @@ import pytest
 from cybercore import CybercoreTrainer, add_cybercore_config
 from cybercore.members import split_into_stages
 
+from vreid_common.cli import main as vreid
 from vreid_common.engine import main
 from vreid_common.errors import InputError
 from vreid_common.structures import FeatureSet
@@ -58,6 +59,7 @@ def test_exception(make_cfg, members, message):
         split_into_stages(make_cfg("CYBERCORE.MEMBERS", members))
 
 
+STEPS = ["--steps", "fuse_distances,k_reciprocal"]
 SMALL = f"""
 _BASE_: {DEMO}
 MODEL: {{DEVICE: cpu, BACKBONE: {{NAME: build_osnet_backbone, DEPTH: x0_25, FEAT_DIM: 128}}}}
@@ -90,3 +92,29 @@ def test_smoke_table_4_by_one_command(tmp_path, monkeypatch):
     # Nothing is trained again, and the ranking is the same.
     again = main(add_cybercore_config, CybercoreTrainer, ["--config-file", "small.yml", "--eval-only"])["StreetVehicles"]
     assert again == pytest.approx(results, abs=1e-3)
+    # The README's command: the saved features re-ranked by other steps, without any model.
+    sides = {
+        name: [f"out/{name}/features/StreetVehicles/main_{side}" for side in ("query", "gallery")]
+        for name in ("vehicle", "camera")
+    }
+    query, gallery = sides["vehicle"]
+    with pytest.raises(SystemExit) as ended:
+        vreid(
+            [
+                "rerank",
+                "--query",
+                query,
+                "--gallery",
+                gallery,
+                "--further",
+                "camera",
+                *sides["camera"],
+                *STEPS,
+                "--json",
+                "out.json",
+            ]
+        )
+    assert ended.value.code == 0
+    plain, fused = json.loads(Path("out.json").read_text())["results"]
+    assert 100 * plain["metrics"]["mAP"] == pytest.approx(results["mAP"], abs=1e-3)
+    assert 100 * fused["metrics"]["mAP"] == pytest.approx(results["orientation and camera/mAP"], abs=1e-3)
