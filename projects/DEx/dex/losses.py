@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from vreid_common.config import CfgNode
 from vreid_common.errors import InputError
-from vreid_common.modeling import batch_hard, paired_euclidean
+from vreid_common.modeling import batch_hard, gather_batch, paired_euclidean
 from vreid_common.registry import LOSS_REGISTRY
 
 __all__ = ["BatchHardTripletLoss", "SmoothedCrossEntropyLoss"]
@@ -43,7 +43,7 @@ class SmoothedCrossEntropyLoss(nn.Module):
 
 @LOSS_REGISTRY.register()
 class BatchHardTripletLoss(nn.Module):
-    """Triplet loss with batch-hard mining, Eq. 3: mean of [D(a, p) - D(a, n) + m]_+ over the anchors of a batch.
+    """Triplet loss with batch-hard mining, Eq. 3: mean of [D(a, p) - D(a, n) + m]_+ over the anchors of all processes' batch.
 
     p is the anchor's farthest positive and n its nearest negative, by Euclidean distance; an anchor without one of them is left
     out. Identities may have different numbers of images, and duplicates have distance 0 and a finite gradient.
@@ -62,7 +62,7 @@ class BatchHardTripletLoss(nn.Module):
             outputs: the head's outputs, of which ``features`` (N, D) is used.
             targets: (N,) int64 identities.
         """
-        features = outputs["features"]
+        features, targets = gather_batch(outputs["features"]), gather_batch(targets)
         pairs = batch_hard(features, targets)
         to_positive = paired_euclidean(features, features[pairs.positive])
         to_negative = paired_euclidean(features, features[pairs.negative])

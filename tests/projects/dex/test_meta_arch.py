@@ -14,7 +14,6 @@ BACKBONES = {
     "resnet18": (),
     "resnet18-ibn": ("MODEL.BACKBONE.WITH_IBN", True),
     "resnet18-cbam": ("MODEL.BACKBONE.NAME", "build_cbam_resnet_backbone"),
-    "resnet50-ibn": ("MODEL.BACKBONE.DEPTH", "50x", "MODEL.BACKBONE.FEAT_DIM", 2048, "MODEL.BACKBONE.WITH_IBN", True),
     "efficientnet": (*TIMM, "MODEL.BACKBONE.TIMM_MODEL", "test_efficientnet", "MODEL.BACKBONE.FEAT_DIM", 256),
 }
 
