@@ -133,9 +133,10 @@ def read_models(cfg: CfgNode, trainer: type[Trainer]) -> list[TrainedModel]:
     models = []
     for file, weights in zip(cfg.DEX.MODELS.CONFIGS, cfg.DEX.MODELS.WEIGHTS, strict=True):
         project = find_project(file)
-        own = project.trainer.stages(load_config(project.add_config, file))[-1].clone()
-        own.defrost()
+        own = load_config(project.add_config, file)
         own.MODEL.WEIGHTS, own.MODEL.DEVICE, own.MODEL.CHANNELS_LAST = weights, cfg.MODEL.DEVICE, cfg.MODEL.CHANNELS_LAST
+        own = project.trainer.stages(own)[-1].clone()
+        own.defrost()
         place_on_device(own)
         if transform_identity(own) != transform_identity(cfg):
             raise InputError(
