@@ -29,8 +29,8 @@ def _add_network(dex: CfgNode) -> None:
 
 
 def _add_expansion(dex: CfgNode) -> None:
-    # Models of Eq. 4 for --eval-only: their configurations and their checkpoints, one for one, as files seen from where the command
-    # runs. [] is the run's own model.
+    # Models of Eq. 4 for --eval-only: their configurations and their checkpoints, one for one, as files seen from where the
+    # command runs. [] is the run's own model.
     dex.MODELS = CfgNode()
     dex.MODELS.CONFIGS = []
     dex.MODELS.WEIGHTS = []
