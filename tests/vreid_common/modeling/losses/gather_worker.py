@@ -14,23 +14,26 @@ from torch.nn.parallel import DistributedDataParallel
 from vreid_common.config import get_vreid_cfg
 from vreid_common.modeling import DSAMLoss
 
+IDENTITIES = torch.tensor([0, 1, 0, 2, 2, 1, 1, 0, 3, 2, 4, 4])
+
+
+def measure(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
+    """The loss and, by the parameters' names, the gradients on this process's share of the batch."""
+    images = torch.randn(12, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.manual_seed(1)
+    linear = nn.Linear(6, 5).double()
+    model = DistributedDataParallel(linear) if world > 1 else linear
+    share = slice(12 // world * rank, 12 // world * (rank + 1))
+    loss = DSAMLoss(get_vreid_cfg())({"features": model(images[share])}, IDENTITIES[share])
+    loss.backward()
+    return {"loss": loss.detach(), **{name: parameter.grad for name, parameter in linear.named_parameters()}}
+
 
 def main(rank: int, world: int, folder: Path) -> None:
     torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(0)
-    images, targets = torch.randn(12, 6, generator=generator), torch.tensor([0, 1, 0, 2, 2, 1, 1, 0, 3, 2, 4, 4])
-    torch.manual_seed(1)
-    model = nn.Linear(6, 5).double()
-    loss = DSAMLoss(get_vreid_cfg())
-    if world > 1:
-        dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
-        model = DistributedDataParallel(model)
-    share = slice(12 // world * rank, 12 // world * (rank + 1))
-    value = loss({"features": model(images[share].double())}, targets[share])
-    value.backward()
-    torch.save({"loss": value.detach(), "gradients": [p.grad for p in model.parameters()]}, folder / f"{world}_{rank}.pt")
-    if world > 1:
-        dist.destroy_process_group()
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
+    torch.save(measure(rank, world), folder / f"{rank}.pt")
+    dist.destroy_process_group()
 
 
 if __name__ == "__main__":
