@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vreid_common.errors import InputError
 
@@ -38,6 +39,7 @@ def draw_cmc(curves: Mapping[str, Sequence[float] | np.ndarray], *, title: str =
         marker = _MARKERS[place % len(_MARKERS)]
         axes.plot(range(1, len(shown) + 1), shown, marker=marker, markersize=4, label=f"{name} ({shown[0]:.1f})")
     axes.set_xlim(0.5, max_rank + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(title="rank 1 in brackets", loc="lower right")
     return figure
