@@ -19,4 +19,5 @@ def test_smoke_every_run_builds(path):
         overrides = {**run.overrides, "MODEL.DEVICE": "cpu", "MODEL.HEADS.NUM_CLASSES": 5}
         cfg = load_config(add_dsam_config, str(run.config), [str(part) for item in overrides.items() for part in item])
         assert study.dataset in cfg.DATASETS.TESTS
-        DSAMTrainer.build_model(cfg)
+        if run.overrides:  # a shipped config as it is has been built in test_configs.py
+            DSAMTrainer.build_model(cfg)
