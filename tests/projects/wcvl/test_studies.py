@@ -15,7 +15,8 @@ STUDIES = Path(__file__).parents[3] / "projects" / "WCVL" / "studies"
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yml")), ids=lambda path: path.stem)
 def test_smoke_every_run_builds(path):
     study = read_study(path)
-    assert study.seeds == (0, 1, 2)
+    once = path.stem in ("mixing", "translation")  # of the training images, not of the method
+    assert study.seeds == ((0,) if once else (0, 1, 2))
     for run in with_ancestors(run for (_, seed), run in plan_runs(study).items() if seed == 0):
         base = run.evaluates or run
         overrides = {**base.overrides, **run.overrides, "MODEL.DEVICE": "cpu", "MODEL.HEADS.NUM_CLASSES": 5}

@@ -33,7 +33,11 @@ def start_study(project, *arguments: str) -> subprocess.Popen:
     code += "sys.exit(run_study(p.parse_args()))"
     file = str(project.folder / "studies" / "main.yml")
     command = [sys.executable, "-c", code, file, "--work-dir", str(project.work_dir), "--jobs", "1", *arguments]
-    return subprocess.Popen(command, env=dict(os.environ), stderr=subprocess.PIPE, text=True)
+
+    def hear_interrupts() -> None:  # which a shell's background job and its children do not
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen(command, env=dict(os.environ), stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)
 
 
 def test_trains_what_is_missing_and_writes_the_table(project, capsys):
