@@ -2,6 +2,9 @@
 
 import csv
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -54,3 +57,26 @@ def vehicles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "vehicles.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["path", "vehicle_id", "camera_id", "split"], *rows])
     return folder / "vehicles.csv"
+
+
+@pytest.fixture(scope="session")
+def run_workers() -> Callable[[Path, Path, Sequence[tuple[int, int]]], None]:
+    """A function: (script, folder, (number of processes, rank) of each) runs a script as processes side by side, until all end.
+
+    The script's arguments are rank, number of processes and folder.
+    """
+
+    def run(script: Path, folder: Path, processes: Sequence[tuple[int, int]]) -> None:
+        running = [
+            subprocess.Popen([sys.executable, script, str(rank), str(world), folder], stderr=subprocess.PIPE, text=True)
+            for world, rank in processes
+        ]
+        try:
+            for process in running:
+                _, errors = process.communicate(timeout=240)
+                assert process.returncode == 0, errors
+        finally:
+            for process in running:
+                process.kill()
+
+    return run

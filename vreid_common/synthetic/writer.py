@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -21,6 +20,7 @@ from vreid_common.files import write_atomically
 from vreid_common.synthetic.layouts import LAYOUTS
 from vreid_common.synthetic.lock import locked
 from vreid_common.synthetic.picture import render_shot
+from vreid_common.synthetic.recipe import check_recipe
 from vreid_common.synthetic.record import Record, record_of, write_records
 from vreid_common.synthetic.scene import Domain, Scene, Shot, Split
 from vreid_common.synthetic.street import street_shots
@@ -73,7 +73,8 @@ def write_scene(scene: Scene, folder: Path, layout: str, workers: int | None = N
 
 def _write_locked(scene: Scene, folder: Path, layout: str, workers: int | None) -> int:
     with locked(folder):
-        _check_recipe(scene, folder, layout)
+        recipe = {"renderer": RENDERER_VERSION, "domain": scene.domain.name.lower(), "seed": scene.seed, "layout": layout}
+        check_recipe(folder / _RECIPE, recipe | asdict(scene.size), "other rendered images", "vreid render")
         for unfinished in folder.rglob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
             unfinished.unlink()
         chosen = LAYOUTS[layout]
@@ -160,23 +161,3 @@ def _write_vehicle(scene: Scene, folder: Path, layout: str, split: Split, index:
         write_atomically(path, lambda temporary, data=data: temporary.write_bytes(data))
         rendered += 1
     return records, rendered
-
-
-def _check_recipe(scene: Scene, folder: Path, layout: str) -> None:
-    """Says what the folder holds, or compares with what it says."""
-    recipe = {"renderer": RENDERER_VERSION, "domain": scene.domain.name.lower(), "seed": scene.seed, "layout": layout}
-    recipe |= asdict(scene.size)
-    path = folder / _RECIPE
-    if path.is_file():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            found = {}
-        other = [f"{key} {found.get(key)!r}" for key in recipe if found.get(key) != recipe[key]]
-        if other:
-            raise InputError(f"{folder} already holds other rendered images ({', '.join(other)}): choose another folder.")
-    elif any(not entry.name.startswith(".") for entry in folder.iterdir()):  # the lock, or the recipe's unfinished write
-        raise InputError(f"{folder} is not empty and was not made by `vreid render`: choose another folder.")
-    else:
-        text = json.dumps(recipe, indent=2) + "\n"
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -5,7 +5,6 @@ import logging
 import pytest
 import torch
 from cybercore import add_cybercore_config
-from fastreid.utils.events import EventStorage
 
 from vreid_common.config import get_vreid_cfg
 
@@ -67,20 +66,5 @@ def small_network():
 
 
 @pytest.fixture
-def make_batch():
-    """A function: (identities, size, domains) to a batch of random images, always the same."""
-
-    def make(targets=(0, 0, 3, 3), size=32, domains=None):
-        generator = torch.Generator().manual_seed(1)
-        images = torch.randint(0, 256, (len(targets), 3, size, size), dtype=torch.uint8, generator=generator)
-        batch = {"images": images, "targets": torch.tensor(targets)}
-        return batch if domains is None else {**batch, "domains": torch.tensor(domains)}
-
-    return make
-
-
-@pytest.fixture
-def events():
-    """FastReID's cross-entropy logs its accuracy, for which an event storage has to be there."""
-    with EventStorage() as storage:
-        yield storage
+def image_size() -> int:
+    return 32

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-import torch
 from dex import add_dex_config
-from fastreid.utils.events import EventStorage
 
 from vreid_common.config import get_vreid_cfg
 
@@ -33,25 +31,6 @@ def make_cfg():
         return cfg
 
     return make
-
-
-@pytest.fixture
-def make_batch():
-    """A function: (identities, size) to a batch of random images, always the same."""
-
-    def make(targets=(0, 0, 3, 3), size=(64, 64)):
-        generator = torch.Generator().manual_seed(1)
-        images = torch.randint(0, 256, (len(targets), 3, *size), dtype=torch.uint8, generator=generator)
-        return {"images": images, "targets": torch.tensor(targets)}
-
-    return make
-
-
-@pytest.fixture
-def events():
-    """The accuracy of a training batch is logged, for which an event storage has to be there."""
-    with EventStorage() as storage:
-        yield storage
 
 
 SMALL = """

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from dsam import add_dsam_config
-from fastreid.utils.events import EventStorage
 
 from vreid_common.config import get_vreid_cfg
 
@@ -34,19 +33,5 @@ def make_cfg():
 
 
 @pytest.fixture
-def make_batch():
-    """A function: (identities, size) to a batch of random images, always the same."""
-
-    def make(targets=(0, 0, 3, 3), size=32):
-        generator = torch.Generator().manual_seed(1)
-        images = torch.randint(0, 256, (len(targets), 3, size, size), dtype=torch.uint8, generator=generator)
-        return {"images": images, "targets": torch.tensor(targets)}
-
-    return make
-
-
-@pytest.fixture
-def events():
-    """FastReID's cross-entropy logs its accuracy, for which an event storage has to be there."""
-    with EventStorage() as storage:
-        yield storage
+def image_size() -> int:
+    return 32

@@ -1,8 +1,6 @@
 """A small WCVL: ResNet-18 at 64x64 unless a test says otherwise."""
 
 import pytest
-import torch
-from fastreid.utils.events import EventStorage
 from wcvl import add_wcvl_config
 
 from vreid_common.config import get_vreid_cfg
@@ -29,22 +27,3 @@ def make_cfg():
         return cfg
 
     return make
-
-
-@pytest.fixture
-def make_batch():
-    """A function: (identities, size) to a batch of random images, always the same."""
-
-    def make(targets=(0, 0, 3, 3), size=64):
-        generator = torch.Generator().manual_seed(1)
-        images = torch.randint(0, 256, (len(targets), 3, size, size), dtype=torch.uint8, generator=generator)
-        return {"images": images, "targets": torch.tensor(targets)}
-
-    return make
-
-
-@pytest.fixture
-def events():
-    """FastReID's cross-entropy logs its accuracy, for which an event storage has to be there."""
-    with EventStorage() as storage:
-        yield storage

@@ -1,8 +1,6 @@
 """Evaluation on two gloo processes gives what one gives, and a fault ends both."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,21 +9,11 @@ WORKER = Path(__file__).with_name("distributed_worker.py")
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
+def outcomes(tmp_path_factory, run_workers):
     """(number of processes, rank) → case → outcome."""
     folder = tmp_path_factory.mktemp("gather")
     ranks = [(1, 0), (2, 0), (2, 1)]
-    processes = [
-        subprocess.Popen([sys.executable, WORKER, str(rank), str(world), folder], stderr=subprocess.PIPE, text=True)
-        for world, rank in ranks
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
+    run_workers(WORKER, folder, ranks)
     return {(world, rank): json.loads((folder / f"{world}_{rank}.json").read_text()) for world, rank in ranks}
 
 

@@ -1,8 +1,6 @@
 """Queries shared among two gloo processes: every process gets the numbers of one, to the last bit."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +13,11 @@ WORKER = Path(__file__).with_name("shared_worker.py")
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory, run_workers):
     """(number of processes, rank) → what that process found."""
     folder = tmp_path_factory.mktemp("sharding")
     ranks = [(1, 0), (2, 0), (2, 1)]
-    processes = [
-        subprocess.Popen([sys.executable, WORKER, str(rank), str(world), folder], stderr=subprocess.PIPE, text=True)
-        for world, rank in ranks
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
+    run_workers(WORKER, folder, ranks)
     return {(world, rank): json.loads((folder / f"{world}_{rank}.json").read_text()) for world, rank in ranks}
 
 

@@ -5,7 +5,6 @@ Shape shorthand: B images, H × W pixels of the network, each image having a siz
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +25,7 @@ from vreid_common.data.translated import RECIPE
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
 from vreid_common.synthetic.lock import locked
+from vreid_common.synthetic.recipe import check_recipe
 from vreid_common.synthetic.translation.pairs import resize_to
 from vreid_common.synthetic.translation.step import as_network_input
 
@@ -77,7 +77,7 @@ def translate_folder(
     try:
         output.mkdir(parents=True, exist_ok=True)
         with locked(output):
-            _check_recipe(output, identity)
+            check_recipe(output / RECIPE, identity, "another translation", "vreid translate apply")
             for unfinished in output.rglob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
                 unfinished.unlink()
             missing = [image for image in images if not _is_written(output / image)]
@@ -111,24 +111,6 @@ def _files(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(place, name).relative_to(folder) for name in names if not name.startswith("."))
-
-
-def _check_recipe(output: Path, identity: Mapping[str, Any]) -> None:
-    """Says what the folder holds, or compares with what it says."""
-    path = output / RECIPE
-    if path.is_file():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            found = {}
-        other = [key for key in identity if found.get(key) != identity[key]]
-        if other:
-            raise InputError(f"{output} already holds another translation (other {', '.join(other)}): choose another folder.")
-    elif any(not entry.name.startswith(".") for entry in output.iterdir()):  # the lock, or the recipe's unfinished write
-        raise InputError(f"{output} is not empty and was not made by `vreid translate apply`: choose another folder.")
-    else:
-        text = json.dumps(identity, indent=2) + "\n"
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _is_written(path: Path) -> bool:

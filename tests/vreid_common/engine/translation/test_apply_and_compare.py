@@ -63,7 +63,7 @@ def test_a_copy_of_another_translator_is_not_gone_on_with(apply, train, weights,
     assert train(weights.parent, 6, "--resume") == 0
     capfd.readouterr()
     assert apply() == 2
-    assert "already holds another translation (other checkpoint)" in capfd.readouterr().err
+    assert "already holds another translation (checkpoint " in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"torn", {"model": {}}, "folder"], ids=["absent", "torn", "another", "folder"])

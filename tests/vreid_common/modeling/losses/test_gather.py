@@ -1,8 +1,6 @@
 """Two gloo processes with half of the batch each give the loss and the gradients of one process with all of it."""
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,19 +12,10 @@ WORKER = Path(__file__).with_name("gather_worker.py")
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory, run_workers):
     """What each of the two processes found."""
     folder = tmp_path_factory.mktemp("gather")
-    processes = [
-        subprocess.Popen([sys.executable, WORKER, str(rank), "2", folder], stderr=subprocess.PIPE, text=True) for rank in (0, 1)
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=240)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
+    run_workers(WORKER, folder, [(2, 0), (2, 1)])
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
