@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from vreid_common import __version__
 from vreid_common.data.check import add_check_arguments, run_check
@@ -19,30 +20,126 @@ from vreid_common.synthetic.render import add_render_arguments, run_render
 
 __all__ = ["main"]
 
-Command = tuple[str, str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]
+
+class Command(NamedTuple):
+    """A subcommand: its name, what it does, what adds its arguments, what runs it, and examples for its --help."""
+
+    name: str
+    help_line: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    examples: tuple[str, ...]
+
 
 COMMANDS: tuple[Command, ...] = (
-    ("render", "write rendered vehicles as a data set", add_render_arguments, run_render),
-    ("translate", "make synthetic images look like real ones (UNIT)", add_translate_arguments, run_translate),
-    ("check-data", "say what is missing or inconsistent in a data set's folder", add_check_arguments, run_check),
-    ("extract", "write the features of images, by one or several trained models", add_extract_arguments, run_extract),
-    ("evaluate", "print the metrics of feature files", add_evaluate_arguments, run_evaluate),
-    ("rerank", "re-rank feature files by a list of steps, and evaluate or write the result", add_rerank_arguments, run_rerank),
-    ("cmc", "draw the CMC curves of several runs in one picture", add_cmc_arguments, run_cmc),
-    ("rank-lists", "draw queries' first gallery images, before and after re-ranking", add_rank_list_arguments, run_rank_lists),
-    ("check-submission", "say what AI City's server would refuse", add_check_submission_arguments, run_check_submission),
-    ("study", "run the trainings behind a table and write it into its README", add_study_arguments, run_study),
+    Command(
+        "render",
+        "write rendered vehicles as a data set",
+        add_render_arguments,
+        run_render,
+        ("vreid render datasets/street --layout veri --size demo",),
+    ),
+    Command(
+        "translate",
+        "make synthetic images look like real ones (UNIT)",
+        add_translate_arguments,
+        run_translate,
+        (
+            "vreid translate train --source StudioVehicles --target StreetVehicles --output logs/unit",
+            "vreid translate apply --weights logs/unit/translator.pth --input datasets/VehicleX --output translated/VehicleX",
+        ),
+    ),
+    Command(
+        "check-data",
+        "say what is missing or inconsistent in a data set's folder",
+        add_check_arguments,
+        run_check,
+        (
+            "vreid check-data VeRi776 --root datasets --read-images",
+            "vreid check-data CSVVehicles --opts DATASETS.CSV.FILE cars.csv",
+        ),
+    ),
+    Command(
+        "extract",
+        "write the features of images, by one or several trained models",
+        add_extract_arguments,
+        run_extract,
+        (
+            "vreid extract --config-file wcvl_r50.yml --weights model_final.pth --images crops --output features/crops",
+            "vreid extract --config-file wcvl_r50.yml --weights model_final.pth --dataset VeRi776 --output features/veri",
+        ),
+    ),
+    Command(
+        "evaluate",
+        "print the metrics of feature files",
+        add_evaluate_arguments,
+        run_evaluate,
+        ("vreid evaluate --query features/veri_query --gallery features/veri_gallery --json plain.json",),
+    ),
+    Command(
+        "rerank",
+        "re-rank feature files by a list of steps, and evaluate or write the result",
+        add_rerank_arguments,
+        run_rerank,
+        (
+            "vreid rerank --query features/veri_query --gallery features/veri_gallery --steps k_reciprocal",
+            "vreid rerank --query q.npz --gallery g.npz --steps k_reciprocal --set k_reciprocal.k1=30 --ranking first100.npy",
+        ),
+    ),
+    Command(
+        "cmc",
+        "draw the CMC curves of several runs in one picture",
+        add_cmc_arguments,
+        run_cmc,
+        ("vreid cmc baseline=logs/main_r50 WCVL=logs/wcvl_r50 --output cmc.png",),
+    ),
+    Command(
+        "rank-lists",
+        "draw queries' first gallery images, before and after re-ranking",
+        add_rank_list_arguments,
+        run_rank_lists,
+        ("vreid rank-lists --query q --gallery g --steps k_reciprocal --output lists.png",),
+    ),
+    Command(
+        "check-submission",
+        "say what AI City's server would refuse",
+        add_check_submission_arguments,
+        run_check_submission,
+        ("vreid check-submission track2.txt", "vreid check-submission track2.txt --queries 1103 --gallery 31238"),
+    ),
+    Command(
+        "study",
+        "run the trainings behind a table and write it into its README",
+        add_study_arguments,
+        run_study,
+        ("vreid study projects/WCVL/studies/main.yml --jobs 2", "vreid study projects/WCVL/studies/main.yml --dry-run"),
+    ),
 )
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """argparse's own layout, which wraps texts, except that examples keep their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith("examples:"):
+            return super()._fill_text(text, width, indent)
+        return argparse.HelpFormatter._fill_text(self, text, width, indent)
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vreid", description="Vehicle re-identification on FastReID.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, help_line, add_arguments, run in COMMANDS:
-        subparser = subparsers.add_parser(name, help=help_line, description=help_line[0].upper() + help_line[1:] + ".")
-        add_arguments(subparser)
-        subparser.set_defaults(run=run)
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.help_line,
+            description=command.help_line[0].upper() + command.help_line[1:] + ".",
+            epilog="\n  ".join(["examples:", *command.examples]),
+            formatter_class=_Help,
+        )
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
     return parser
 
 
