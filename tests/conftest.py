@@ -1,10 +1,11 @@
 """Shared by every test: one thread a process (oversubscription slows torch tenfold), and where real photographs may lie."""
 
 import csv
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,10 +16,24 @@ import torch
 from PIL import Image
 
 import vreid_common  # noqa: F401 - FastReID can be imported from here on
+from vreid_common.engine.console import take_down_logging
 
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _what_main_sets() -> Iterator[None]:
+    """``main`` belongs to a process of its own: here its log handlers and kernel choices are taken back.
+
+    A log left open would be written to by the tests that follow, when its folder is gone.
+    """
+    level = logging.getLogger().level
+    yield
+    take_down_logging()
+    logging.getLogger().setLevel(level)
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture

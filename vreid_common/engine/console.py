@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from vreid_common.errors import InputError
 
-__all__ = ["say_how_it_was_started", "set_up_logging"]
+__all__ = ["say_how_it_was_started", "set_up_logging", "take_down_logging"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,7 @@ def set_up_logging(output_dir: str) -> None:
     Raises:
         InputError: OUTPUT_DIR cannot be made or written to.
     """
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if getattr(handler, "_vreid", False):
-            root.removeHandler(handler)
-            handler.close()
+    take_down_logging()
     handlers: list[logging.Handler] = []
     if comm.is_main_process():
         handlers.append(_ConsoleHandler(logging.INFO))
@@ -50,6 +46,7 @@ def set_up_logging(output_dir: str) -> None:
         except OSError as error:
             raise InputError(f"OUTPUT_DIR {output_dir} cannot be written to: {error.filename}: {error.strerror}.") from error
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+    root = logging.getLogger()
     for handler in handlers:
         handler._vreid = True
         root.addHandler(handler)
@@ -57,6 +54,15 @@ def set_up_logging(output_dir: str) -> None:
     for name in ("vreid_common", "fastreid"):
         logging.getLogger(name).setLevel(logging.DEBUG)
         logging.getLogger(name).handlers.clear()
+
+
+def take_down_logging() -> None:
+    """Closes and removes what ``set_up_logging`` set up, and nothing else."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if getattr(handler, "_vreid", False):
+            root.removeHandler(handler)
+            handler.close()
 
 
 def say_how_it_was_started(cfg: CfgNode) -> None:

@@ -14,11 +14,10 @@ from fastreid.utils import comm
 
 from vreid_common.data import ItemDataset, build_dataset, build_transforms, read_folder
 from vreid_common.data.transforms import decode_size
-from vreid_common.engine.config_file import UnknownKeyError, load_config
 from vreid_common.engine.console import set_up_logging
 from vreid_common.engine.launch import end_together, launch
-from vreid_common.engine.placement import describe_device, memory_format, place_on_device, share_cores
-from vreid_common.engine.project import Project, find_project
+from vreid_common.engine.model_arguments import add_model_arguments, read_models
+from vreid_common.engine.placement import describe_device, memory_format, share_cores
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trained_model import TrainedModel
 from vreid_common.errors import InputError
@@ -42,17 +41,7 @@ _AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 def add_extract_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of ``vreid extract``."""
-    model = parser.add_argument_group("models")
-    model.add_argument(
-        "--config-file", action="append", required=True, metavar="FILE",
-        help="configuration of the model; with several models one for all, or one for each",
-    )  # fmt: skip
-    model.add_argument("--weights", action="append", required=True, metavar="FILE", help="its checkpoint (may be given again)")
-    model.add_argument(
-        "--project", default="", metavar="FOLDER",
-        help="project whose keys the configuration has (default: the folder above it that has a train_net.py)",
-    )  # fmt: skip
-    model.add_argument("--opts", nargs="+", default=[], metavar="KEY VALUE", help="configuration, e.g. MODEL.CHANNELS_LAST off")
+    add_model_arguments(parser)
     images = parser.add_argument_group("images").add_mutually_exclusive_group(required=True)
     images.add_argument("--images", metavar="FOLDER", help="all images in a folder and below it")
     images.add_argument("--csv", metavar="FILE", help="query and gallery images of a CSV file (docs/custom-data.md)")
@@ -151,33 +140,10 @@ def _extract(args: argparse.Namespace) -> None:
 
 
 def _read_models(args: argparse.Namespace) -> list[TrainedModel]:
-    files, weights = args.config_file, args.weights
-    if len(files) not in (1, len(weights)):
-        raise InputError(
-            f"--config-file is given {len(files)} times and --weights {len(weights)}: give one configuration, or one for each."
-        )
-    models = []
-    for file, checkpoint in zip(files * (len(weights) if len(files) == 1 else 1), weights, strict=True):
-        if not Path(checkpoint).is_file():
-            raise InputError(f"--weights {checkpoint} {'is a folder' if Path(checkpoint).is_dir() else 'does not exist'}.")
-        project = find_project(file, args.project)
-        try:
-            cfg = load_config(project.add_config, file, args.opts)
-        except UnknownKeyError as error:
-            if project != Project():
-                raise
-            raise InputError(f"{error} If it is a project's key, name the project's folder with --project.") from error
-        cfg.MODEL.WEIGHTS = checkpoint
-        cfg.MODEL.DEVICE = args.device or cfg.MODEL.DEVICE
+    models = read_models(args)
+    for model in models:
         if args.csv:
-            cfg.DATASETS.CSV.FILE = args.csv
-        cfg = project.trainer.stages(cfg)[-1].clone()
-        cfg.defrost()
-        moved = place_on_device(cfg)
-        if moved:
-            logger.info(moved)
-        models.append(TrainedModel(cfg, project.trainer))
-    for model in models[1:]:
+            model.cfg.DATASETS.CSV.FILE = args.csv
         if transform_identity(model.cfg) != transform_identity(models[0].cfg):
             raise InputError(
                 "The configurations prepare images differently (INPUT.SIZE_TEST, INPUT.CROP): all models see the same images; "

@@ -1,23 +1,9 @@
 """A small Cybercore: ResNet-18 at 32x32 with four heads, unless a test says otherwise."""
 
-import logging
-
 import pytest
-import torch
 from cybercore import add_cybercore_config
 
 from vreid_common.config import get_vreid_cfg
-
-
-@pytest.fixture(autouse=True)
-def _what_main_sets():
-    """``main`` belongs to a process of its own: here its log handlers and kernel choices are taken back."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture

@@ -1,26 +1,12 @@
 """A configuration that trains on the ``vehicles`` of the top conftest within seconds."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from fastreid.config import CfgNode
 
 from vreid_common.config import get_vreid_cfg
-
-
-@pytest.fixture(autouse=True)
-def _what_main_sets() -> Iterator[None]:
-    """``main`` belongs to a process of its own: here its log handlers and kernel choices are taken back."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    torch.use_deterministic_algorithms(False)
-
 
 TINY = """
 MODEL:
