@@ -1,0 +1,67 @@
+"""The arguments by which commands name trained models."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from vreid_common.engine.config_file import UnknownKeyError, load_config
+from vreid_common.engine.placement import place_on_device
+from vreid_common.engine.project import Project, find_project
+from vreid_common.engine.trained_model import TrainedModel
+from vreid_common.errors import InputError
+
+__all__ = ["add_model_arguments", "read_models"]
+
+logger = logging.getLogger(__name__)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Declares what ``read_models`` reads."""
+    model = parser.add_argument_group("models")
+    model.add_argument(
+        "--config-file", action="append", required=required, default=[], metavar="FILE",
+        help="configuration of the model; with several models one for all, or one for each",
+    )  # fmt: skip
+    model.add_argument(
+        "--weights", action="append", required=required, default=[], metavar="FILE", help="its checkpoint (may be given again)"
+    )
+    model.add_argument(
+        "--project", default="", metavar="FOLDER",
+        help="project whose keys the configuration has (default: the folder above it that has a train_net.py)",
+    )  # fmt: skip
+    model.add_argument("--opts", nargs="+", default=[], metavar="KEY VALUE", help="configuration, e.g. MODEL.CHANNELS_LAST off")
+
+
+def read_models(args: argparse.Namespace) -> list[TrainedModel]:
+    """The models that the arguments name, their configurations on ``args.device`` where that is given; none is built yet.
+
+    Raises:
+        InputError: a file is missing, or a configuration is not as it must be.
+    """
+    files, weights = args.config_file, args.weights
+    if len(files) != len(weights) and (len(files) != 1 or not weights):
+        raise InputError(
+            f"--config-file is given {len(files)} times and --weights {len(weights)}: give one configuration, or one for each."
+        )
+    models = []
+    for file, checkpoint in zip(files * (len(weights) if len(files) == 1 else 1), weights, strict=True):
+        if not Path(checkpoint).is_file():
+            raise InputError(f"--weights {checkpoint} {'is a folder' if Path(checkpoint).is_dir() else 'does not exist'}.")
+        project = find_project(file, args.project)
+        try:
+            cfg = load_config(project.add_config, file, args.opts)
+        except UnknownKeyError as error:
+            if project != Project():
+                raise
+            raise InputError(f"{error} If it is a project's key, name the project's folder with --project.") from error
+        cfg.MODEL.WEIGHTS = checkpoint
+        cfg.MODEL.DEVICE = args.device or cfg.MODEL.DEVICE
+        cfg = project.trainer.stages(cfg)[-1].clone()
+        cfg.defrost()
+        moved = place_on_device(cfg)
+        if moved:
+            logger.info(moved)
+        models.append(TrainedModel(cfg, project.trainer))
+    return models
