@@ -23,6 +23,7 @@ setup(
     packages=find_packages(include=["vreid_common", "vreid_common.*"])
     + [name for project, folder in PROJECTS.items() for name in [project, *(f"{project}.{p}" for p in find_packages(folder))]],
     package_dir=PROJECTS,
+    package_data={"vreid_common.report": ["templates/*"]},
     install_requires=[
         # fastreid==1.4.0 is needed too, but pins torch 1.13.1: see README, "Install".
         "torch>=2.11",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from vreid_common import __version__
 from vreid_common.data.check import add_check_arguments, run_check
+from vreid_common.engine.commands.report import add_report_arguments, run_report
 from vreid_common.engine.extract import add_extract_arguments, run_extract
 from vreid_common.engine.translation.command import add_translate_arguments, run_translate
 from vreid_common.errors import InputError
@@ -99,6 +100,17 @@ COMMANDS: tuple[Command, ...] = (
         add_rank_list_arguments,
         run_rank_lists,
         ("vreid rank-lists --query q --gallery g --steps k_reciprocal --output lists.png",),
+    ),
+    Command(
+        "report",
+        "write what rankings are like as one HTML page: metrics, curves, rank lists, distances, t-SNE, activation maps",
+        add_report_arguments,
+        run_report,
+        (
+            "vreid report --query features/veri_query --gallery features/veri_gallery --output report.html",
+            "vreid report --query q --gallery g --steps k_reciprocal --config-file wcvl_r50.yml --weights model_final.pth "
+            "--output report.html",
+        ),
     ),
     Command(
         "check-submission",

@@ -82,6 +82,8 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     cfg.TEST.DRAW_SEED = 0
     # Also report mAP over gallery images seen from the query's own view / from another view (needs view labels).
     cfg.TEST.VIEWS = True
+    # Also write OUTPUT_DIR/report_<test set>.html after an evaluation (docs/report.md).
+    cfg.TEST.REPORT = False
     # Worker processes of the test loader; 0 decodes in the main process.
     cfg.TEST.NUM_WORKERS = 2
 

@@ -25,6 +25,7 @@ from vreid_common.data import DevicePrefetcher, TrainLoader, build_test_loader, 
 from vreid_common.engine import hooks
 from vreid_common.engine.checkpoint import Checkpointer
 from vreid_common.engine.checks import check_config
+from vreid_common.engine.evaluation_report import write_evaluation_report
 from vreid_common.engine.interrupt import Interrupted, StopRequest, listen_for_interrupts
 from vreid_common.engine.placement import describe_device, memory_format, to_memory_format, wrap_distributed
 from vreid_common.engine.progress import ProgressPrinter
@@ -368,6 +369,8 @@ class Trainer(DefaultTrainer):
                 amp_dtype=autocast_dtype(cfg),
             )
             rankings[name] = dict(getattr(evaluator, "rankings", {}))
+            if cfg.TEST.REPORT and comm.is_main_process() and isinstance(evaluator, VehicleEvaluator):
+                write_evaluation_report(cfg, name, evaluator, model)
             evaluator.reset()  # lets go of the features
         if comm.is_main_process():
             write_curves(cfg, rankings)

@@ -6,13 +6,11 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from fastreid.config import CfgNode
 from fastreid.evaluation import DatasetEvaluator
 from torch import Tensor
@@ -55,7 +53,10 @@ class VehicleEvaluator(DatasetEvaluator):
     Attributes:
         feature_sets: feature name → (query, gallery), after ``evaluate`` on the main process.
         rankings: feature name → ranking metrics with the whole CMC, likewise; of a subset under ``<feature>/<subset>``.
+        evaluated, further: those of ``feature_sets`` that have metrics, and those that re-ranking takes, with what
+            ``RERANK.FURTHER`` adds.
         pipeline: the re-ranking.
+        pipelines: it under "", and those of ``RERANK.COMPARE`` by their names.
 
     Raises:
         InputError: the config asks for something that is not there.
@@ -73,7 +74,7 @@ class VehicleEvaluator(DatasetEvaluator):
             raise InputError(f"TEST.METRIC is {self.metric!r}: use one of {', '.join(METRICS)}.")
         self.protocol: Protocol = protocol_from_config(cfg)
         self.pipeline: Pipeline = pipeline_from_config(cfg)
-        self._compared = compared_pipelines(cfg)
+        self.pipelines: dict[str, Pipeline] = {"": self.pipeline, **compared_pipelines(cfg)}
         self._further_files = cfg.get("RERANK", {}).get("FURTHER", ())
         self._num_query = num_query
         self._subsets = {name: _selection(positions, num_query) for name, positions in (subsets or {}).items()}
@@ -86,6 +87,8 @@ class VehicleEvaluator(DatasetEvaluator):
         self._collector = FeatureCollector()
         self.feature_sets: dict[str, tuple[FeatureSet, FeatureSet]] = {}
         self.rankings: dict[str, RankingMetrics] = {}
+        self.evaluated: dict[str, tuple[FeatureSet, FeatureSet]] = {}
+        self.further: dict[str, tuple[FeatureSet, FeatureSet]] = {}
 
     def process(self, inputs: Mapping[str, Any], outputs: Tensor | Mapping[str, Tensor]) -> None:
         """Takes a batch with its features: a (B, D) Tensor, or name → (B, D), of any float type on any device."""
@@ -123,18 +126,17 @@ class VehicleEvaluator(DatasetEvaluator):
         rows: dict[str, dict[str, float]] = {}
         device = self._collector.device
         self.feature_sets = {name: self._split(images) for name, images in self._collector.gather().items()}
-        pipelines = {"": self.pipeline, **self._compared}
-        taken = frozenset[str]().union(*(pipeline.further for pipeline in pipelines.values()))
+        taken = frozenset[str]().union(*(pipeline.further for pipeline in self.pipelines.values()))
         # Some features only serve to re-rank the others.
-        further = {name: pair for name, pair in self.feature_sets.items() if name in taken}
-        evaluated = {name: pair for name, pair in self.feature_sets.items() if name not in taken}
-        if evaluated:
-            further |= read_further(self._further_files, *next(iter(evaluated.values())))
-        others = {name: _on(device, *pair) for name, pair in further.items()}
-        for name, (query, gallery) in evaluated.items():
+        self.further = {name: pair for name, pair in self.feature_sets.items() if name in taken}
+        self.evaluated = {name: pair for name, pair in self.feature_sets.items() if name not in taken}
+        if self.evaluated:
+            self.further |= read_further(self._further_files, *next(iter(self.evaluated.values())))
+        others = {name: (query.to(device), gallery.to(device)) for name, (query, gallery) in self.further.items()}
+        for name, (query, gallery) in self.evaluated.items():
             prefix = f"{name}/" if rows else ""
-            for (label, pipeline), (subset, part) in product(pipelines.items(), {"": None, **self._subsets}.items()):
-                found = self._found(pipeline, part, {name: _on(device, query, gallery), **others})
+            for (label, pipeline), (subset, part) in product(self.pipelines.items(), {"": None, **self._subsets}.items()):
+                found = self._found(pipeline, part, {name: (query.to(device), gallery.to(device)), **others})
                 metrics = {key: 100 * value for key, value in found.metrics.items()}
                 if not subset:
                     metrics |= {} if label else self.extra_metrics(name, query, gallery)
@@ -193,7 +195,3 @@ class VehicleEvaluator(DatasetEvaluator):
 def _selection(positions: Sequence[int], num_query: int) -> Selection:
     indices = np.asarray(positions, np.int64)
     return Selection(query=indices[indices < num_query], gallery=indices[indices >= num_query])
-
-
-def _on(device: torch.device, query: FeatureSet, gallery: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
-    return replace(query, features=query.features.to(device)), replace(gallery, features=gallery.features.to(device))

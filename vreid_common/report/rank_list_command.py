@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.commands.inputs import add_input_arguments, positive, read_inputs
+from vreid_common.evaluation.commands.inputs import add_input_arguments, positive, read_inputs, read_protocol
 from vreid_common.evaluation.commands.settings import by_step, read_settings
 from vreid_common.report.rank_lists import choose_queries, draw_rank_lists, rank_lists, save_picture
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
@@ -39,9 +39,9 @@ def run_rank_lists(args: argparse.Namespace) -> int:
         pipelines.append(build_pipeline(steps, args.metric, by_step(settings)))
     inputs = read_inputs(args)
     distances = {str(pipeline): pipeline(inputs.query, inputs.gallery).distance for pipeline in pipelines}
-    same_camera = "exclude" if args.protocol in ("SameCameraExcluded", "ImageToTrack") else "keep"
     queries = choose_queries(len(inputs.query), args.queries)
-    lists = rank_lists(inputs.query, inputs.gallery, distances, queries, args.images, same_camera)
-    save_picture(draw_rank_lists(lists), args.output)
+    match = read_protocol(args).match_rule(inputs.query, inputs.gallery)
+    lists = rank_lists(inputs.query, inputs.gallery, distances, queries, args.images, match)
+    save_picture(draw_rank_lists(lists, inputs.query, inputs.gallery), args.output)
     print(f"{args.output}: {len(queries)} queries, {len(distances)} rankings.")
     return 0

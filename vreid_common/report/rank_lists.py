@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from vreid_common.data import read_image
 from vreid_common.errors import InputError
+from vreid_common.evaluation.rules import MatchRule, any_image
 from vreid_common.files import write_atomically
 from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
 
@@ -31,14 +31,16 @@ class RankList:
 
     Attributes:
         name: of the ranking.
-        query: the query's image file.
-        images: the gallery's, the nearest first.
+        query: the query, as an index.
+        images: indices of the gallery's, the nearest first.
+        distances: of each.
         correct: of each whether it shows the query's vehicle; None where a vehicle is unknown.
     """
 
     name: str
-    query: str
-    images: tuple[str, ...]
+    query: int
+    images: tuple[int, ...]
+    distances: tuple[float, ...]
     correct: tuple[bool | None, ...]
 
 
@@ -54,58 +56,59 @@ def rank_lists(
     distances: Mapping[str, DistanceRows],
     queries: Sequence[int],
     top_k: int = 10,
-    same_camera: Literal["exclude", "keep"] = "exclude",
+    match: MatchRule = any_image,
 ) -> list[RankList]:
     """The first ``top_k`` gallery images of some queries in each of several rankings, query by query.
 
     Args:
-        query: the Q queries, with their paths.
-        gallery: the G gallery images, with their paths.
+        query: the Q queries.
+        gallery: the G gallery images.
         distances: name → (Q, G), smaller is nearer; ties are broken by gallery index.
         queries: which, as indices.
         top_k: K.
-        same_camera: "exclude" leaves out what an evaluation without the query's own camera does not count: images of its
-            vehicle in its camera.
+        match: the protocol's rule (``Protocol.match_rule``); images of the query's vehicle that it does not let count are left
+            out, as they are of the metrics.
 
     Raises:
-        InputError: an image has no path.
         ValueError: ``top_k`` is below 1.
     """
     if top_k < 1:
         raise ValueError(f"top_k is at least 1, got {top_k}.")
-    for side, images in (("query", query), ("gallery", gallery)):
-        if not all(images.paths):
-            raise InputError(f"The {side} image in row {images.paths.index('')} has no path, so it cannot be drawn.")
+    pids = gallery.pids.numpy()
     lists = []
     for row in queries:
-        pid, camid = int(query.pids[row]), int(query.camids[row])
+        pid = int(query.pids[row])
+        same = np.flatnonzero((pids == pid) & (pid != UNKNOWN))
         left_out = np.zeros(len(gallery), bool)
-        if same_camera == "exclude" and UNKNOWN not in (pid, camid):
-            left_out = ((gallery.pids == pid) & (gallery.camids == camid)).numpy()
+        left_out[same] = ~match(np.full(len(same), row), same)
         for name, distance in distances.items():
-            order = np.argsort(distance.rows(row, row + 1)[0].cpu().numpy(), kind="stable")
-            first = order[~left_out[order]][:top_k].tolist()
-            found = [int(gallery.pids[place]) for place in first]
+            values = distance.rows(row, row + 1)[0].cpu().numpy()
+            order = np.argsort(values, kind="stable")
+            first = order[~left_out[order]][:top_k]
             lists.append(
                 RankList(
                     name,
-                    query.paths[row],
-                    tuple(gallery.paths[place] for place in first),
-                    tuple(None if UNKNOWN in (pid, other) else pid == other for other in found),
+                    row,
+                    tuple(first.tolist()),
+                    tuple(values[first].tolist()),
+                    tuple(None if UNKNOWN in (pid, other) else pid == other for other in pids[first].tolist()),
                 )
             )
     return lists
 
 
-def draw_rank_lists(lists: Sequence[RankList]) -> Image.Image:
+def draw_rank_lists(lists: Sequence[RankList], query: FeatureSet, gallery: FeatureSet) -> Image.Image:
     """A strip for each list: the query in a dark frame, then its gallery images: green is right, red wrong, grey unknown.
 
     Raises:
-        InputError: there is no list.
+        InputError: there is no list, or an image has no path.
         ImageReadError: an image cannot be read.
     """
     if not lists:
         raise InputError("There is no rank list to draw.")
+    for side, images in (("query", query), ("gallery", gallery)):
+        if not all(images.paths):
+            raise InputError(f"The {side} image in row {images.paths.index('')} has no path, so it cannot be drawn.")
     cell = _SIDE + 2 * _FRAME + _GAP
     columns = 1 + max(len(entry.images) for entry in lists)
     picture = Image.new("RGB", (columns * cell + 3 * _GAP, len(lists) * (cell + _TEXT) + _GAP), "white")
@@ -113,10 +116,10 @@ def draw_rank_lists(lists: Sequence[RankList]) -> Image.Image:
     for row, entry in enumerate(lists):
         top = row * (cell + _TEXT) + _GAP
         pen.text((_GAP, top), entry.name, fill="black", font=font)
-        picture.paste(_framed(entry.query, _QUERY), (_GAP, top + _TEXT))
-        for place, (path, correct) in enumerate(zip(entry.images, entry.correct, strict=True), start=1):
+        picture.paste(_framed(query.paths[entry.query], _QUERY), (_GAP, top + _TEXT))
+        for place, (image, correct) in enumerate(zip(entry.images, entry.correct, strict=True), start=1):
             colour = _OPEN if correct is None else _RIGHT if correct else _WRONG
-            picture.paste(_framed(path, colour), (place * cell + 3 * _GAP, top + _TEXT))
+            picture.paste(_framed(gallery.paths[image], colour), (place * cell + 3 * _GAP, top + _TEXT))
     return picture
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +111,10 @@ class FeatureSet:
             *(getattr(self, name)[index] for name in _LABELS),
             paths=tuple(self.paths[i] for i in index.tolist()),
         )
+
+    def to(self, device: str | torch.device) -> FeatureSet:
+        """The same images with their features on ``device``."""
+        return replace(self, features=self.features.to(device))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes ``<path>.safetensors`` (features and labels) and ``<path>.json`` (paths), each under a temporary name first.

@@ -16,8 +16,10 @@ from fastreid.utils import comm
 from dex.expansion import Expansion, open_expansion
 from dex.study import SINGLE, Study, Table, pipeline_of, schemes
 from vreid_common.engine import Trainer
+from vreid_common.engine.evaluation_report import write_evaluation_report
 from vreid_common.errors import InputError
 from vreid_common.evaluation import VehicleEvaluator, metrics_table
+from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.features.gather import tell_all
 from vreid_common.files import write_atomically
 from vreid_common.report.rank_lists import choose_queries, draw_rank_lists, rank_lists, save_picture
@@ -44,10 +46,10 @@ def evaluate_expanded(cfg: CfgNode, trainer: type[Trainer], dataset_name: str) -
     with open_expansion(cfg, trainer, dataset_name) as expansion:
         if cfg.DEX.STUDY.ENABLED:
             return _on_main_process(lambda: _study(cfg, expansion, dataset_name, started)) or {}
-        return _evaluate(cfg, expansion)
+        return _evaluate(cfg, expansion, dataset_name)
 
 
-def _evaluate(cfg: CfgNode, expansion: Expansion) -> dict[str, float]:
+def _evaluate(cfg: CfgNode, expansion: Expansion, dataset_name: str) -> dict[str, float]:
     """By the evaluator of every project, which gets the combined features as if a model had just given them."""
     evaluator = VehicleEvaluator(cfg, expansion.num_query, subsets=expansion.subsets)
     images = _on_main_process(expansion.images)
@@ -60,7 +62,10 @@ def _evaluate(cfg: CfgNode, expansion: Expansion) -> dict[str, float]:
             "img_paths": list(images.paths),
         }
         evaluator.process(batch, images.features)
-    return dict(evaluator.evaluate())
+    results = dict(evaluator.evaluate())
+    if cfg.TEST.REPORT and comm.is_main_process():
+        write_evaluation_report(cfg, dataset_name, evaluator)
+    return results
 
 
 def _on_main_process(work: Callable[[], T]) -> T | None:
@@ -128,9 +133,9 @@ def _draw(cfg: CfgNode, study: Study, path: Path) -> None:
         "Baseline": pipeline_of(cfg, [])(query, gallery).distance,
         scheme: pipeline_of(cfg, steps)(*study.pair(scales)).distance,
     }
-    same_camera = "exclude" if cfg.TEST.PROTOCOL in ("SameCameraExcluded", "ImageToTrack") else "keep"
-    lists = rank_lists(query, gallery, distances, choose_queries(len(query), _DRAWN_QUERIES), same_camera=same_camera)
-    save_picture(draw_rank_lists(lists), path)
+    match = protocol_from_config(cfg).match_rule(query, gallery)
+    lists = rank_lists(query, gallery, distances, choose_queries(len(query), _DRAWN_QUERIES), match=match)
+    save_picture(draw_rank_lists(lists, query, gallery), path)
     logger.info("Rank lists are drawn in %s.", path)
 
 

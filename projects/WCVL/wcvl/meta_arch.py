@@ -33,8 +33,9 @@ _FEATURES = (*FUSIONS, "cv", "global", "main")
 class WCVL(nn.Module):
     """A main module with the cross-view module plugged in.
 
-    Pluggable (the default), the main module stays in evaluation mode and out of autograd: its weights, its BN statistics and so
-    its features are the same bits after training. End-to-end, both train, and the gradient of Eq. 3 reaches the shared layers.
+    Pluggable (the default), the main module stays in evaluation mode and, in training, out of autograd: its weights, its BN
+    statistics and so its features are the same bits after training. End-to-end, both train, and the gradient of Eq. 3 reaches
+    the shared layers.
 
     Evaluation returns the features that WCVL.FEATURES lists: a Tensor for one, else a dict of name to (B, D) Tensor. Single
     features ("main", "global", "cv") are L2-normalised, as the paper does for inference; fused ones are as Fig. 4 defines them.
@@ -93,7 +94,8 @@ class WCVL(nn.Module):
         Returns:
             In training the losses by name (the main module's as well, end-to-end); in evaluation the features.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.end_to_end):
+        # In evaluation whoever asks for gradients gets them, for activation maps say.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.end_to_end or not self.training)):
             seen = self.observer(batched_inputs)
         cross_view = self.cross_view(seen.stage_input, seen.feature)
         if not self.training:

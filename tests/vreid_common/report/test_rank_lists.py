@@ -9,6 +9,7 @@ from PIL import Image
 
 from vreid_common.cli import main
 from vreid_common.errors import InputError
+from vreid_common.evaluation import SameCameraExcluded
 from vreid_common.report.rank_lists import choose_queries, draw_rank_lists, rank_lists, save_picture
 from vreid_common.structures import DenseRows, FeatureSet
 
@@ -35,26 +36,35 @@ def sets(make_images):
 DISTANCE = DenseRows(torch.tensor([[0.0, 0.3, 0.1, 0.1, 0.2], [0.5, 0.4, 0.3, 0.2, 0.1]]))
 
 
+def same_camera_left_out(sets):
+    return SameCameraExcluded().match_rule(*sets)
+
+
 def test_own_camera_is_left_out_ties_go_by_index_and_unknown_is_open(sets):
-    query, gallery = sets
-    (first,) = rank_lists(query, gallery, {"plain": DISTANCE}, [0], 4)
-    assert (first.name, first.query) == ("plain", query.paths[0])
-    assert first.images == tuple(gallery.paths[place] for place in (2, 3, 4, 1))
+    (first,) = rank_lists(*sets, {"plain": DISTANCE}, [0], 4, same_camera_left_out(sets))
+    assert (first.name, first.query) == ("plain", 0)
+    assert first.images == (2, 3, 4, 1)
+    assert first.distances == pytest.approx((0.1, 0.1, 0.2, 0.3))
     assert first.correct == (True, False, None, False)
-    (kept,) = rank_lists(query, gallery, {"plain": DISTANCE}, [0], 2, "keep")
-    assert (kept.images, kept.correct) == ((gallery.paths[0], gallery.paths[2]), (True, True))
+    (kept,) = rank_lists(*sets, {"plain": DISTANCE}, [0], 2)
+    assert (kept.images, kept.correct) == ((0, 2), (True, True))
+
+
+def test_a_query_of_unknown_vehicle_leaves_nothing_out(sets):
+    query = FeatureSet.create(sets[0].features, [-1, -1], [0, 0])
+    (found,) = rank_lists(query, sets[1], {"plain": DISTANCE}, [0], 9, same_camera_left_out((query, sets[1])))
+    assert (found.images, set(found.correct)) == ((0, 2, 3, 4, 1), {None})
 
 
 def test_query_by_query_and_no_more_images_than_there_are(sets):
-    lists = rank_lists(*sets, {"a": DISTANCE, "b": DISTANCE}, [1, 0], 99)
-    assert [(entry.query, entry.name) for entry in lists] == [
-        (sets[0].paths[row], name) for row in (1, 0) for name in ("a", "b")
-    ]
+    lists = rank_lists(*sets, {"a": DISTANCE, "b": DISTANCE}, [1, 0], 99, same_camera_left_out(sets))
+    assert [(entry.query, entry.name) for entry in lists] == [(row, name) for row in (1, 0) for name in ("a", "b")]
     assert [len(entry.images) for entry in lists] == [5, 5, 4, 4]
 
 
 def test_frames_are_of_the_right_colour(sets):
-    picture = np.asarray(draw_rank_lists(rank_lists(*sets, {"plain": DISTANCE}, [0], 4)))
+    lists = rank_lists(*sets, {"plain": DISTANCE}, [0], 4, same_camera_left_out(sets))
+    picture = np.asarray(draw_rank_lists(lists, *sets))
     cell = 96 + 8 + 4
     row = picture[12 + 4 + 1]
     found = [tuple(row[place * cell + (12 if place else 4) + 1].tolist()) for place in range(5)]
@@ -70,11 +80,11 @@ def test_exception_what_cannot_be_drawn(sets, tmp_path):
     query, gallery = sets
     nameless = FeatureSet.create(gallery.features, gallery.pids)
     with pytest.raises(InputError, match="gallery image in row 0 has no path"):
-        rank_lists(query, nameless, {"plain": DISTANCE}, [0])
+        draw_rank_lists(rank_lists(query, nameless, {"plain": DISTANCE}, [0]), query, nameless)
     with pytest.raises(ValueError, match="top_k is at least 1"):
         rank_lists(query, gallery, {"plain": DISTANCE}, [0], 0)
     with pytest.raises(InputError, match="no rank list"):
-        draw_rank_lists([])
+        draw_rank_lists([], query, gallery)
     picture = Image.new("RGB", (4, 4))
     with pytest.raises(InputError, match="end the name"):
         save_picture(picture, tmp_path / "a.tiff")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -142,7 +142,7 @@ def _read_pair(query_file: str, gallery_file: str, device: torch.device) -> tupl
             f"The features in {query_file} have {dimensions[0]} dimensions, those in {gallery_file} {dimensions[1]}: "
             "both must come from one model."
         )
-    query, gallery = (replace(images, features=images.features.to(device)) for images in pair)
+    query, gallery = (images.to(device) for images in pair)
     return query, gallery
 
 

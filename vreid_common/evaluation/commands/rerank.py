@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
 
 import torch.distributed as dist
-import yaml
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.evaluate import evaluate
@@ -20,13 +17,13 @@ from vreid_common.evaluation.commands.outputs import (
     write_json,
     write_ranking,
 )
-from vreid_common.evaluation.commands.settings import by_step, read_settings
+from vreid_common.evaluation.commands.pipelines import add_pipeline_arguments, read_pipelines, split_steps
 from vreid_common.evaluation.commands.validate import run_validation
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult
 from vreid_common.evaluation.rank_list import rank_list
 from vreid_common.evaluation.submission import SUBMISSION_RANKS, write_aicity_submission
 from vreid_common.processes import Processes, torchrun_group
-from vreid_common.reranking.pipeline import Pipeline, build_pipeline
+from vreid_common.reranking.pipeline import Pipeline
 
 __all__ = ["add_rerank_arguments", "run_rerank"]
 
@@ -34,22 +31,7 @@ __all__ = ["add_rerank_arguments", "run_rerank"]
 def add_rerank_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that ``run_rerank`` takes."""
     add_input_arguments(parser)
-    parser.add_argument(
-        "--further",
-        nargs=3,
-        action="append",
-        metavar=("NAME", "QUERY", "GALLERY"),
-        help="other features of the same images, for steps that take them: orientation, camera (may be given again)",
-    )
-    steps = parser.add_argument_group("re-ranking")
-    chosen = steps.add_mutually_exclusive_group(required=True)
-    chosen.add_argument(
-        "--steps", metavar="STEP,STEP,...", help="steps in their order, e.g. database_augmentation,k_reciprocal"
-    )
-    chosen.add_argument("--pipelines", metavar="FILE.yml", help="several named lists of steps, each evaluated")
-    steps.add_argument(
-        "--set", nargs="+", default=[], metavar="STEP.NAME=VALUE", help="parameters of --steps, e.g. k_reciprocal.k1=30"
-    )
+    steps = add_pipeline_arguments(parser)
     steps.add_argument(
         "--validate",
         action="store_true",
@@ -91,11 +73,8 @@ def _run(args: argparse.Namespace, group: dist.ProcessGroup | None) -> int:
     is_main = not Processes(group).rank
     check_outputs(args, [args.json, args.distance, args.ranking, args.submission])
     if args.validate:
-        return run_validation(args, _split(args.steps), read_inputs(args), read_protocol(args, group))
-    pipelines = _read_pipelines(args)
-    for name, *_ in args.further or ():
-        if not any(name in pipeline.further for pipeline in pipelines.values()):
-            raise InputError(f"--further {name}: no step takes features of that name.")
+        return run_validation(args, split_steps(args.steps), read_inputs(args), read_protocol(args, group))
+    pipelines = read_pipelines(args)
     inputs, protocol = read_inputs(args), read_protocol(args, group)
     if not inputs.labelled and not _outputs(args):
         raise InputError(
@@ -129,49 +108,6 @@ def _check_together(args: argparse.Namespace) -> None:
 def _outputs(args: argparse.Namespace) -> list[str]:
     """The options that ask for files of one re-ranking."""
     return [f"--{name}" for name in ("distance", "ranking", "submission") if getattr(args, name)]
-
-
-def _split(steps: str) -> list[str]:
-    names = [name.strip() for name in steps.split(",")]
-    if not all(names):
-        raise InputError(f"--steps {steps!r}: give names of steps, separated by commas.")
-    return names
-
-
-def _read_pipelines(args: argparse.Namespace) -> dict[str, Pipeline]:
-    """Name → pipeline. With --steps, the features as they are come first, to compare with."""
-    if args.steps is not None:
-        settings = {key: value for key, (value,) in read_settings("--set", args.set).items()}
-        pipeline = build_pipeline(_split(args.steps), args.metric, by_step(settings))
-        return {"no re-ranking": Pipeline(metric=args.metric), str(pipeline): pipeline}
-    pipelines: dict[str, Pipeline] = {}
-    for name, specs in _read_pipeline_file(Path(args.pipelines)).items():
-        try:
-            pipelines[name] = build_pipeline(specs, args.metric)
-        except InputError as error:
-            raise InputError(f"{args.pipelines}, {name}: {error}") from error
-    return pipelines
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's own rule, that keys are unique, which PyYAML does not check: the last one would silently win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        doubled = next((name for name in names if names.count(name) > 1), None)
-        if doubled is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"the name {doubled!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _read_pipeline_file(path: Path) -> dict[str, list[Any]]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
-    if not (isinstance(content, dict) and content and all(isinstance(specs, list) for specs in content.values())):
-        raise InputError(f"{path}: write names, each with a list of steps, e.g. `both: [database_augmentation, k_reciprocal]`.")
-    return {str(name): specs for name, specs in content.items()}
 
 
 def _apply(args: argparse.Namespace, pipeline: Pipeline, inputs: Inputs, protocol: Protocol) -> ProtocolResult | None:

@@ -11,6 +11,7 @@ from vreid_common.errors import InputError
 from vreid_common.evaluation.commands.evaluate import check_labelled, evaluate
 from vreid_common.evaluation.commands.inputs import Inputs
 from vreid_common.evaluation.commands.outputs import Result, print_table, result_record, write_json
+from vreid_common.evaluation.commands.pipelines import PLAIN
 from vreid_common.evaluation.commands.settings import Key, by_step, read_settings
 from vreid_common.evaluation.protocols import Protocol
 from vreid_common.processes import Processes
@@ -23,7 +24,6 @@ _DEFAULT_GRID: dict[Key, list[float]] = {
     ("k_reciprocal", "k2"): [1, 3, 6, 15],
     ("k_reciprocal", "lambda_value"): [0.1, 0.3, 0.5, 0.7],
 }
-_PLAIN = "no re-ranking"
 _PURPOSE = (
     "These numbers are for choosing parameters, not for reporting: the images have to be those of a validation split, and a "
     "result is what the chosen parameters give, once, on the test split."
@@ -43,12 +43,12 @@ def run_validation(args: argparse.Namespace, steps: list[str], inputs: Inputs, p
         results[name] = pipeline, evaluate(inputs, pipeline, protocol)
     if Processes(protocol.group).rank:
         return 0
-    mean = next(iter(results[_PLAIN][1].metrics))
+    mean = next(iter(results[PLAIN][1].metrics))
     ordered = dict(sorted(results.items(), key=lambda item: -item[1][1].metrics[mean]))
     best = next(iter(ordered))
     print_table(ordered, protocol)
     print(_PURPOSE)
-    if best == _PLAIN:
+    if best == PLAIN:
         print(f"No setting has a higher {mean} than no re-ranking on these images: leave re-ranking out.")
     else:
         print(f"Highest {mean}: --steps {args.steps} --set {' '.join([*args.set, best])}")
@@ -69,7 +69,7 @@ def _grid(args: argparse.Namespace, steps: list[str]) -> dict[str, Pipeline]:
     twice = [".".join(key) for key in grid if key in fixed]
     if twice:
         raise InputError(f"{twice[0]} stands in both --set and --grid: leave it out of one.")
-    pipelines = {_PLAIN: Pipeline(metric=args.metric)}
+    pipelines = {PLAIN: Pipeline(metric=args.metric)}
     for values in product(*grid.values()):
         point = dict(zip(grid, values, strict=True))
         name = " ".join(f"{step}.{parameter}={value}" for (step, parameter), value in point.items())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
-from vreid_common.evaluation.rules import any_image, other_camera, other_image
+from vreid_common.evaluation.protocols.protocol import Protocol
+from vreid_common.evaluation.rules import MatchRule, other_camera, other_image
 from vreid_common.registry import PROTOCOL_REGISTRY
-from vreid_common.structures import DistanceRows, FeatureSet
+from vreid_common.structures import FeatureSet
 
 __all__ = ["SameCameraExcluded", "SameCameraKept", "SameImageExcluded"]
 
@@ -20,9 +20,8 @@ class SameCameraExcluded(Protocol):
     title = "image to image, same camera excluded"
     description = "gallery images of the query's own identity and camera are left out of its ranking"
 
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
-        asked, stored = Labels.of(query), Labels.of(gallery)
-        return self.measure(asked, stored, distance, other_camera(asked.camids, stored.camids))
+    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+        return other_camera(query.camids.numpy(), gallery.camids.numpy())
 
 
 @PROTOCOL_REGISTRY.register()
@@ -32,9 +31,6 @@ class SameCameraKept(Protocol):
     title = "image to image, same camera kept"
     description = "every gallery image of the query's identity is a match, from its own camera too"
 
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
-        return self.measure(Labels.of(query), Labels.of(gallery), distance, any_image)
-
 
 @PROTOCOL_REGISTRY.register()
 class SameImageExcluded(Protocol):
@@ -43,7 +39,7 @@ class SameImageExcluded(Protocol):
     title = "image to image, the query itself excluded"
     description = "every gallery image of the query's identity is a match but for the query itself, which its file tells"
 
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
+    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
         for side, images in (("query", query), ("gallery", gallery)):
             if not all(images.paths):
                 row = images.paths.index("")
@@ -51,4 +47,4 @@ class SameImageExcluded(Protocol):
         files = {path: place for place, path in enumerate(query.paths)}
         asked = np.fromiter((files[path] for path in query.paths), np.int64, len(query))
         stored = np.fromiter((files.get(path, -1) for path in gallery.paths), np.int64, len(gallery))
-        return self.measure(Labels.of(query), Labels.of(gallery), distance, other_image(asked, stored))
+        return other_image(asked, stored)

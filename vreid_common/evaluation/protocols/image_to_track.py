@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
-from vreid_common.evaluation.rules import other_camera
+from vreid_common.evaluation.rules import MatchRule, other_camera
 from vreid_common.evaluation.tracks import TrackRows, group_tracks
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import DistanceRows, FeatureSet
@@ -20,6 +20,10 @@ class ImageToTrack(Protocol):
         "the gallery is ranked by track, a track as near as its nearest image; tracks of the query's own identity and camera "
         "are left out of its ranking"
     )
+
+    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+        """Of images; tracks count by the same rule."""
+        return other_camera(query.camids.numpy(), gallery.camids.numpy())
 
     def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
         tracks = group_tracks(gallery)

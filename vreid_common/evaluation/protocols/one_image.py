@@ -7,22 +7,21 @@ Shape shorthand: N test images, I identities.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
+from vreid_common.evaluation.protocols.protocol import Protocol
 from vreid_common.evaluation.protocols.selection import Selection
-from vreid_common.evaluation.rules import any_image
 from vreid_common.registry import PROTOCOL_REGISTRY
-from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
+from vreid_common.structures import UNKNOWN, FeatureSet
 
 __all__ = ["OneGalleryImage", "OneQueryImage"]
 
 
-class _OneImageAnIdentity(Protocol):
+class _OneImageAnIdentity(Protocol, ABC):
     """Draws an image of each identity; all its others are matches, whatever their camera."""
 
     @property
@@ -50,9 +49,6 @@ class _OneImageAnIdentity(Protocol):
             drawn[by_identity[starts + rng.integers(counts)]] = True
             draws.append(self._draw(np.flatnonzero(drawn), np.flatnonzero(~drawn)))
         return draws
-
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
-        return self.measure(Labels.of(query), Labels.of(gallery), distance, any_image)
 
     @abstractmethod
     def _draw(self, drawn: np.ndarray, others: np.ndarray) -> Selection:

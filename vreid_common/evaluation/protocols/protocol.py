@@ -5,7 +5,6 @@ Shape shorthand: Q queries, G gallery images, K ranks.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +16,7 @@ from vreid_common.errors import InputError
 from vreid_common.evaluation.metrics import Normalizer, RankingMetrics, evaluate_rules
 from vreid_common.evaluation.protocols.selection import Selection
 from vreid_common.evaluation.roc import rule_tpr_at_fpr
-from vreid_common.evaluation.rules import MatchRule, all_of, other_view, same_view
+from vreid_common.evaluation.rules import MatchRule, all_of, any_image, other_view, same_view
 from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
 
 __all__ = ["Labels", "Protocol", "ProtocolResult"]
@@ -58,7 +57,7 @@ class ProtocolResult:
     submission: np.ndarray | None = None
 
 
-class Protocol(ABC):
+class Protocol:
     """How queries are ranked against a gallery and what is measured.
 
     Args:
@@ -105,13 +104,21 @@ class Protocol(ABC):
         """The options without which a number of this protocol cannot be read, for JSON."""
         return {} if self.top_k is None else {"top_k": self.top_k, "normalizer": self.normalizer}
 
-    @abstractmethod
+    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+        """Which gallery images of a query's identity are matches; the others are junk. Here all of them are matches.
+
+        Raises:
+            InputError: the labels do not give what the protocol needs.
+        """
+        return any_image
+
     def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
         """Evaluates the (Q, G) ``distance`` of the query images to the gallery images.
 
         Raises:
             InputError: the labels do not give what the protocol needs, or no query has a match.
         """
+        return self.measure(Labels.of(query), Labels.of(gallery), distance, self.match_rule(query, gallery))
 
     def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Selection]:
         """The random draws, each evaluated on its own and averaged; none where query and gallery are taken as they are.

@@ -1,0 +1,1 @@
+"""Commands that stand above evaluation and models, one a file."""

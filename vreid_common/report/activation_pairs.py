@@ -1,0 +1,108 @@
+"""Pairs of images under the maps of where models find them alike (WCVL, Fig. 6).
+
+Shape shorthand: H×W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+
+import torch
+from fastreid.config import CfgNode
+from torch import nn
+
+from vreid_common.data import ImageReadError, ItemDataset, build_transforms, collate
+from vreid_common.data.transforms import decode_size
+from vreid_common.report.activation import similarity_maps
+from vreid_common.report.analysis import Analysis
+from vreid_common.report.thumbnails import heat_picture, plain_picture
+from vreid_common.structures import FeatureSet, VehicleImage
+
+__all__ = ["ActivationPair", "Looker", "choose_pairs", "draw_pairs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Looker:
+    """A model to draw activation maps of.
+
+    Attributes:
+        name: what the page calls it.
+        model: on its device, with its weights.
+        cfg: its configuration, for the test transform.
+    """
+
+    name: str
+    model: nn.Module
+    cfg: CfgNode
+
+
+@dataclass(frozen=True)
+class ActivationPair:
+    """A query and a gallery image.
+
+    Attributes:
+        query, image: indices.
+        pictures: name → the data URIs of both; first the images as the first model sees them, then under the map of each
+            model's features.
+    """
+
+    query: int
+    image: int
+    pictures: Mapping[str, tuple[str, str]]
+
+
+def choose_pairs(analysis: Analysis, count: int) -> list[tuple[int, int]]:
+    """Shown queries, best, worst and random ones in turn, each with its nearest match in the first ranking.
+
+    Where nothing is known of matches it is the first gallery image; a query that has no match is passed over.
+    """
+    ranking = analysis.rankings[0]
+    in_turn = [row for row in chain(*zip_longest(*analysis.examples.values())) if row is not None]
+    if analysis.labelled:
+        pairs = [(row, int(ranking.survey.match.images[row])) for row in in_turn]
+    else:
+        pairs = [(row, ranking.lists[row].images[0]) for row in in_turn]
+    return [pair for pair in pairs if pair[1] >= 0][:count]
+
+
+def draw_pairs(
+    lookers: Sequence[Looker], query: FeatureSet, gallery: FeatureSet, pairs: Sequence[tuple[int, int]]
+) -> list[ActivationPair]:
+    """The pictures of each pair, of which one is computed at a time; pairs whose images cannot be read are passed over.
+
+    Raises:
+        InputError: a model has no feature map on the way to a feature.
+    """
+    drawn = []
+    for row, image in pairs:
+        items = [_item(query, row), _item(gallery, image)]
+        pictures: dict[str, tuple[str, str]] = {}
+        try:
+            for looker in lookers:
+                pictures |= _pictures(looker, items, plain=not pictures)
+        except ImageReadError:
+            continue
+        drawn.append(ActivationPair(row, image, pictures))
+    return drawn
+
+
+def _pictures(looker: Looker, items: list[VehicleImage], plain: bool) -> dict[str, tuple[str, str]]:
+    transform, longest = build_transforms(looker.cfg, is_train=False), decode_size(looker.cfg, is_train=False)
+    dataset = ItemDataset(items, transform, relabel=False, decode_size=longest)
+    batch = collate([dataset[0], dataset[1]])
+    device = torch.device(looker.cfg.MODEL.DEVICE)
+    on_device = {key: value.to(device) if isinstance(value, torch.Tensor) else value for key, value in batch.items()}
+    maps = similarity_maps(looker.model, on_device)
+    images = batch["images"]
+    pictures = {"as seen": (plain_picture(images[0]), plain_picture(images[1]))} if plain else {}
+    for name, heat in maps.items():
+        title = looker.name if len(maps) == 1 else f"{looker.name}, {name}"
+        pictures[title] = heat_picture(images[0], heat[0]), heat_picture(images[1], heat[1])
+    return pictures
+
+
+def _item(images: FeatureSet, row: int) -> VehicleImage:
+    labels = (int(getattr(images, name)[row]) for name in ("pids", "camids", "track_ids", "view_ids"))
+    return VehicleImage(images.paths[row], *labels)

@@ -1,0 +1,162 @@
+"""The report as one HTML file that needs nothing else: style, charts and pictures are in it, and it has no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path, PurePath
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vreid_common.files import write_atomically
+from vreid_common.report.activation_pairs import ActivationPair
+from vreid_common.report.analysis import Analysis
+from vreid_common.report.charts import COLOURS, Chart, Scatter, cmc_chart, histogram_chart, scatter_chart
+from vreid_common.report.thumbnails import Thumbnails
+from vreid_common.structures import UNKNOWN, VIEWS, FeatureSet
+from vreid_common.versions import package_versions
+
+__all__ = ["Page", "now", "render_page", "write_page"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report shows.
+
+    Attributes:
+        title: its head line.
+        analysis: the numbers.
+        settings: what they depend on, name → value.
+        configs: models' configurations, name → text.
+        activations: activation maps, if any.
+        written: the time that the page bears. All else is the same for the same input.
+    """
+
+    title: str
+    analysis: Analysis
+    written: str
+    settings: Mapping[str, str]
+    configs: Mapping[str, str]
+    activations: Sequence[ActivationPair] = ()
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An image on the page: its data URI (None: a placeholder stands for it), its file's name, and its labels in words."""
+
+    picture: str | None
+    file: str
+    vehicle: str
+    place: str
+
+
+def now() -> str:
+    """The time for ``Page.written``."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def write_page(page: Page, path: str | PathLike[str]) -> int:
+    """Writes the page, under a temporary name first; returns its size in bytes."""
+    content = render_page(page).encode(errors="replace")  # names of files may be no Unicode
+    write_atomically(Path(path), lambda temporary: temporary.write_bytes(content))
+    return len(content)
+
+
+def render_page(page: Page) -> str:
+    """The HTML text. Images that cannot be read have placeholders, and one line says how many they are."""
+    analysis = page.analysis
+    thumbnails = Thumbnails()
+    sides = {"query": analysis.query, "gallery": analysis.gallery}
+    environment = Environment(
+        loader=PackageLoader("vreid_common.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"percent": lambda share: f"{100 * share:.2f}", "distance": lambda value: f"{value:.4g}"}
+    environment.tests["missing"] = np.isnan
+    return environment.get_template("report.html").render(
+        page=page,
+        analysis=analysis,
+        main=analysis.rankings[0],
+        columns=_columns(analysis),
+        cmc=_cmc(analysis),
+        histograms=_histograms(analysis),
+        scatters=_scatters(analysis),
+        colours=COLOURS,
+        views=VIEWS,
+        versions=package_versions(),
+        extent=_extent(analysis),
+        zip=zip,
+        thumbnails=thumbnails,
+        shot=lambda side, row: _shot(sides[side], row, thumbnails),
+    )
+
+
+def _extent(analysis: Analysis) -> str:
+    """What of a protocol's evaluation lists and tables show, where that is not all."""
+    found = analysis.rankings[0].found
+    if found is not None and found.num_draws > 1:
+        return f" This and all below is of the first of the {found.num_draws} draws."
+    if found is not None and found.num_gallery != len(analysis.gallery):
+        return " This and all below is of the gallery ranked image by image, by the same rule."
+    return ""
+
+
+def _columns(analysis: Analysis) -> list[str]:
+    """Metrics that any ranking has; ``metric`` only serves FastReID to choose a checkpoint."""
+    names = dict.fromkeys(name for one in analysis.rankings if one.found for name in one.found.metrics)
+    return [name for name in names if name != "metric"]
+
+
+def _cmc(analysis: Analysis) -> Chart | None:
+    curves = {one.name: one.found.ranking.cmc for one in analysis.rankings if one.found and one.found.ranking}
+    return cmc_chart(curves) if curves else None
+
+
+def _histograms(analysis: Analysis) -> list[tuple[str, Chart]]:
+    same, different = ("same vehicle", "different vehicles") if analysis.labelled else ("", "all pairs")
+    return [
+        (one.name, histogram_chart(one.survey.edges, {same: one.survey.positives, different: one.survey.negatives}))
+        for one in analysis.rankings
+    ]
+
+
+def _scatters(analysis: Analysis) -> list[Scatter]:
+    """By vehicle and by camera, where any is known; without either, the points alone."""
+    if analysis.layout is None:
+        return []
+    pids, camids = (
+        np.concatenate([getattr(side, name).numpy() for side in (analysis.query, analysis.gallery)])[analysis.layout.rows]
+        for name in ("pids", "camids")
+    )
+    split = int(np.searchsorted(analysis.layout.rows, len(analysis.query)))
+    titles = [
+        _sentence(f"vehicle {pid}" * (pid != UNKNOWN), f"camera {camid}" * (camid != UNKNOWN), "query" * (place < split))
+        for place, (pid, camid) in enumerate(zip(pids.tolist(), camids.tolist(), strict=True))
+    ]
+    known = {title: labels for title, labels in (("vehicle", pids), ("camera", camids)) if (labels != UNKNOWN).any()}
+    return [
+        scatter_chart(title, analysis.layout.points, ["" if x == UNKNOWN else str(x) for x in labels.tolist()], titles)
+        for title, labels in (known or {"vehicle": pids}).items()
+    ]
+
+
+def _shot(images: FeatureSet, row: int, thumbnails: Thumbnails) -> Shot:
+    pid, camid, track = (int(getattr(images, name)[row]) for name in ("pids", "camids", "track_ids"))
+    return Shot(
+        thumbnails(images.paths[row]),
+        PurePath(images.paths[row]).name or "no path",
+        "unknown vehicle" if pid == UNKNOWN else f"vehicle {pid}",
+        _sentence(
+            "unknown camera" if camid == UNKNOWN else f"camera {camid}", f"track {track}" * (track != UNKNOWN), joint=" · "
+        ),
+    )
+
+
+def _sentence(*parts: str, joint: str = ", ") -> str:
+    return joint.join(filter(None, parts))
