@@ -191,9 +191,10 @@ def make_page(results: Path) -> str:
         "# Benchmarks",
         "",
         "Made by `make bench` from `benchmarks/`; do not edit. Ours and the peer run in processes of their own and take",
-        "turns in one run. Each figure is the median over the turns, with the interquartile range in percent of it; the",
-        "ratio is the median over the pairs of turns. More than 1 means that ours is faster. Memory, ours / the peer's, is the",
-        "most that the process needed during its turns, over what it held before the first one.",
+        "turns in one run. Each figure is the median over the turns, with the interquartile range in percent of it",
+        "(without one it is of one turn, where the peer takes minutes); the ratio is the median over the pairs of turns.",
+        "More than 1 means that ours is faster. Memory, ours / the peer's, is the most that the process needed during its",
+        "turns, over what it held before the first one.",
         "",
         "![Time and memory against the number of images](images/scaling.png)",
     ]
@@ -217,10 +218,14 @@ def make_page(results: Path) -> str:
 
 def _table_row(record: Record) -> str:
     sizes = ", ".join(f"{key} {value}" for key, value in record.sizes.items())
-    ours = f"{record.subject_median:.1f} {record.unit} (± {record.subject_spread:.0%})"
-    theirs = f"{record.peer_median:.1f} {record.unit} (± {record.peer_spread:.0%})"
-    ratio = f"{record.ratio:.2f} (± {record.ratio_spread:.0%})"
+    ours = f"{record.subject_median:.1f} {record.unit}{_spread(record, record.subject_spread)}"
+    theirs = f"{record.peer_median:.1f} {record.unit}{_spread(record, record.peer_spread)}"
+    ratio = f"{record.ratio:.2f}{_spread(record, record.ratio_spread)}"
     return f"| {record.name} | {record.subject} | {record.peer} | {sizes} | {ours} | {theirs} | {ratio} | {_memory(record)} |"
+
+
+def _spread(record: Record, spread: float) -> str:
+    return f" (± {spread:.0%})" if record.repeats > 1 else ""
 
 
 def _memory(record: Record) -> str:

@@ -37,7 +37,7 @@ def read_points(results: Path) -> dict[str, Points]:
 
 def draw(found: dict[str, Points], path: Path) -> None:
     """A row a comparison; seconds on the left, memory on the right, both axes logarithmic."""
-    figure, axes = pyplot.subplots(len(found), 2, figsize=(9, 2.6 * len(found)), squeeze=False, layout="constrained")
+    figure, axes = pyplot.subplots(len(found), 2, figsize=(12, 2.6 * len(found)), squeeze=False, layout="constrained")
     for row, (title, sides) in zip(axes, found.items(), strict=True):
         for quantity, (axis, label) in enumerate(zip(row, ("seconds", "MiB over the features"), strict=True)):
             for name, points in sides.items():
@@ -49,7 +49,7 @@ def draw(found: dict[str, Points], path: Path) -> None:
             axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda images, _: f"{images / 1000:.0f}k"))
             axis.minorticks_off()
             axis.grid(alpha=0.3)
-        row[0].legend(fontsize=7)
+        row[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.02, 0.5))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90, facecolor="white")
 
