@@ -150,11 +150,11 @@ class CheckpointHook(HookBase):
 
 
 class WriterHook(HookBase):
-    """Lets FastReID's event writers write whenever new losses have been read, and closes them at the end.
+    """Lets FastReID's event writers write every ``period`` iterations and after each epoch, and closes them at the end.
 
     Args:
         build: makes the writers, once it is known where a resumed run starts; called in the main process only.
-        period: iterations between two readings.
+        period: iterations between two readings of the losses.
     """
 
     def __init__(self, build: Callable[[], list[EventWriter]], period: int) -> None:
@@ -167,7 +167,9 @@ class WriterHook(HookBase):
             self._writers = self._build()
 
     def after_step(self) -> None:
-        if (self.trainer.iter + 1) % self._period == 0:
+        # FastReID's writers take an iteration once: an epoch's last is written after its evaluation, with the results.
+        done = self.trainer.iter + 1
+        if done % self._period == 0 and done % self.trainer.iters_per_epoch != 0:
             self._write()
 
     def after_epoch(self) -> None:

@@ -67,6 +67,7 @@ def test_it_learns_and_writes_what_it_says(config_file: Path, capsys: pytest.Cap
     assert list(out.glob("events.out.tfevents*"))
     lines = [json.loads(line) for line in (out / "metrics.json").read_text().splitlines()]
     losses = [line["total_loss"] for line in lines if "total_loss" in line]
+    assert len(losses) == 8  # of every epoch, also of the fourth and eighth, which end where a period of the writers does
     assert losses[-1] < losses[0]
     said = capsys.readouterr().out
     assert re.search(r"iteration \d+/\d+: loss", said)
