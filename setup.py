@@ -8,6 +8,7 @@ PROJECTS = {
     "cybercore": "projects/CybercoreBaseline/cybercore",
     "dex": "projects/DEx/dex",
     "dsam": "projects/DSAM/dsam",
+    "ealn": "projects/EALN/ealn",
     "wcvl": "projects/WCVL/wcvl",
 }
 

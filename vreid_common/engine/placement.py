@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Iterable
 
 import torch
+import torch.distributed as dist
 from fastreid.config import CfgNode
 from fastreid.utils import comm
 from torch import nn
@@ -12,7 +14,15 @@ from torch.nn.parallel import DistributedDataParallel
 from vreid_common.errors import InputError
 from vreid_common.processes import started_by_torchrun
 
-__all__ = ["describe_device", "memory_format", "place_on_device", "share_cores", "to_memory_format", "wrap_distributed"]
+__all__ = [
+    "average_gradients",
+    "describe_device",
+    "memory_format",
+    "place_on_device",
+    "share_cores",
+    "to_memory_format",
+    "wrap_distributed",
+]
 
 
 def place_on_device(cfg: CfgNode) -> str | None:
@@ -87,3 +97,19 @@ def wrap_distributed(model: nn.Module) -> nn.Module:
         broadcast_buffers=False,  # every process keeps the statistics of its own images; BatchNormSync averages them
         find_unused_parameters=True,
     )
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Gives every process the mean of all processes' gradients, as ``wrap_distributed`` does, where parts are trained in turn.
+
+    Only the gradients that there are travel, in one message, while DistributedDataParallel sends the model's every time. Each
+    process has to have gradients of the same parameters.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if comm.get_world_size() == 1 or not gradients:
+        return
+    joined = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(joined)
+    joined /= comm.get_world_size()
+    for gradient, mean in zip(gradients, joined.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view(gradient.shape))

@@ -21,7 +21,7 @@ __all__ = ["build_lr_scheduler", "build_optimizer", "check_solver", "clip_gradie
 
 logger = logging.getLogger(__name__)
 
-_SCHEDULES = ("MultiStepLR", "CosineAnnealingLR", "ExponentialLR")
+_SCHEDULES = ("MultiStepLR", "CosineAnnealingLR", "ExponentialLR", "LinearLR")
 _WARM_UPS = ("constant", "linear", "exp")
 
 
@@ -100,7 +100,8 @@ def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int)
     """Warm-up over ``WARMUP_ITERS`` iterations times a schedule over epochs; stepped once an iteration.
 
     The schedule counts the run's own epochs, so STEPS [40, 90] drop after 40 and 90 epochs whatever the warm-up (B5).
-    ``DELAY_EPOCHS`` holds the base rate for so long; cosine annealing then falls over the epochs that are left.
+    ``DELAY_EPOCHS`` holds the base rate for so long; cosine annealing and LinearLR then fall over the epochs that are left, the
+    latter in equal steps that reach 0 at the end of the run.
 
     Raises:
         InputError: a warm-up as long as the run (A15), or as ``check_solver`` says.
@@ -147,4 +148,7 @@ def _schedule(cfg: CfgNode, base_lr: float) -> Callable[[int], float]:
         floor = solver.ETA_MIN_LR / base_lr
         length = solver.MAX_EPOCH - solver.DELAY_EPOCHS
         return lambda epoch: floor + (1 - floor) * (1 + math.cos(math.pi * max(epoch - solver.DELAY_EPOCHS, 0) / length)) / 2
+    if solver.SCHED == "LinearLR":
+        length = solver.MAX_EPOCH - solver.DELAY_EPOCHS
+        return lambda epoch: min((solver.MAX_EPOCH - epoch) / length, 1.0)
     return lambda epoch: solver.GAMMA ** max(epoch - solver.DELAY_EPOCHS, 0)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.distributed as dist
@@ -10,8 +10,10 @@ from fastreid.config import CfgNode
 from fastreid.utils import comm
 from fastreid.utils.events import get_event_storage
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
+from vreid_common.engine.placement import average_gradients
 from vreid_common.engine.solver import clip_gradients
 
 __all__ = ["TrainStep", "autocast_dtype"]
@@ -29,7 +31,8 @@ class TrainStep:
     """FastReID's ``SimpleTrainer.run_step`` and ``AMPTrainer.run_step``, for CPU and CUDA, bfloat16 and float16 (A10, B19).
 
     Args:
-        model: called with a batch; returns its losses by name.
+        model: called with a batch; returns its losses by name. One that is not a DistributedDataParallel has its gradients
+            averaged over the processes here.
         optimizer: over the model's own parameters.
         cfg: SOLVER.AMP and SOLVER.CLIP_GRADIENTS are read.
         device: where the model is.
@@ -51,32 +54,51 @@ class TrainStep:
         self._images = 0
 
     def run(self, batch: dict, data_seconds: float) -> None:
-        """Updates the model from one batch.
+        """Updates the model from one batch; override it to update in another way, from the three methods that follow.
 
         Raises:
             FloatingPointError: a loss has become infinite or NaN (noticed within ``REPORT_PERIOD`` iterations).
         """
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+        with self.autocast():
             losses = self.model(batch)
-            total = sum(losses.values())
-        self.optimizer.zero_grad(set_to_none=True)
+        self.update(losses, [self.optimizer])
+        self.finish(losses, len(batch["images"]), data_seconds)
+
+    def autocast(self) -> torch.autocast:
+        """Mixed precision, where ``SOLVER.AMP`` asks for it."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
+
+    def update(self, losses: Mapping[str, Tensor], optimizers: Sequence[Optimizer]) -> None:
+        """Steps ``optimizers`` along the gradient of the sum of ``losses``, which has to reach parameters of each of them."""
+        total = sum(losses.values())
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         if self.grad_scaler is None:
             total.backward()
         else:
             self.grad_scaler.scale(total).backward()
-            self.grad_scaler.unscale_(self.optimizer)
+        if not isinstance(self.model, DistributedDataParallel):  # which averages them by itself
+            average_gradients(p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"])
+        if self.grad_scaler is not None:
+            for optimizer in optimizers:
+                self.grad_scaler.unscale_(optimizer)
         for callback in self.after_backward:
             callback()
-        clip_gradients(self.cfg, self.optimizer)
-        if self.grad_scaler is None:
-            self.optimizer.step()
-        else:
-            self.grad_scaler.step(self.optimizer)
+        for optimizer in optimizers:
+            clip_gradients(self.cfg, optimizer)
+            if self.grad_scaler is None:
+                optimizer.step()
+            else:
+                self.grad_scaler.step(optimizer)
+
+    def finish(self, losses: Mapping[str, Tensor], images: int, data_seconds: float) -> None:
+        """Ends an iteration: keeps its losses for the next report, the names the same in all iterations."""
+        if self.grad_scaler is not None:
             self.grad_scaler.update()
         self._names = list(losses)
         self._losses.append(torch.stack([value.detach().float() for value in losses.values()]))
         self._data_seconds += data_seconds
-        self._images += len(batch["images"])
+        self._images += images
         if len(self._losses) >= REPORT_PERIOD:
             self.report()
 

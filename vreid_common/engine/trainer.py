@@ -47,7 +47,7 @@ class Trainer(DefaultTrainer):
     """FastReID's ``DefaultTrainer``, right on today's PyTorch: CPU and CUDA, one process and several, exact to resume.
 
     A project subclasses it and overrides what it needs, as with ``DefaultTrainer``: ``build_model``, ``build_optimizer``, which
-    returns the optimizer alone, ``build_evaluator``, ``stages``, ``check_config``; or ``run_step`` to train in another way.
+    returns the optimizer alone, ``build_evaluator``, ``stages``, ``check_config``; or ``build_step`` to train in another way.
 
     Args:
         cfg: a frozen or open configuration with vreid_common's keys.
@@ -71,7 +71,7 @@ class Trainer(DefaultTrainer):
         self.max_epoch = cfg.SOLVER.MAX_EPOCH
         self.max_iter = self.max_epoch * self.iters_per_epoch
         self.scheduler = self.build_lr_scheduler(cfg, optimizer, self.iters_per_epoch)
-        self._trainer = TrainStep(wrap_distributed(model), optimizer, cfg, self.device)
+        self._trainer = self.build_step(cfg, model, optimizer, self.device)
         self.checkpointer = Checkpointer(
             model,
             cfg.OUTPUT_DIR,
@@ -118,6 +118,11 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int) -> LRScheduler:
         return build_lr_scheduler(cfg, optimizer, iters_per_epoch)
+
+    @classmethod
+    def build_step(cls, cfg: CfgNode, model: nn.Module, optimizer: Optimizer, device: torch.device) -> TrainStep:
+        """What updates the model from a batch."""
+        return TrainStep(wrap_distributed(model), optimizer, cfg, device)
 
     @classmethod
     def build_evaluator(
@@ -298,7 +303,7 @@ class Trainer(DefaultTrainer):
             self._stop()
 
     def run_step(self) -> None:
-        """One update from the next batch; override it to train in another way."""
+        """The training of one iteration, from the next batch."""
         self._trainer.run(*self.next_batch())
 
     def next_batch(self) -> tuple[dict, float]:

@@ -58,6 +58,11 @@ def test_cosine_follows_its_formula():
     assert seen == pytest.approx(expected)
 
 
+def test_linear_decay_holds_the_rate_and_then_falls_in_equal_steps():
+    cfg = solver_cfg(BASE_LR=1.0, MAX_EPOCH=6, SCHED="LinearLR", WARMUP_ITERS=0, DELAY_EPOCHS=2)
+    assert rates(cfg, iters_per_epoch=2) == pytest.approx([1.0] * 6 + [0.75] * 2 + [0.5] * 2 + [0.25] * 2)
+
+
 def test_a_step_beyond_the_run_is_said_and_not_refused(caplog):
     seen = rates(solver_cfg(BASE_LR=1.0, MAX_EPOCH=2, STEPS=[1, 5], WARMUP_ITERS=0), iters_per_epoch=2)
     assert seen == pytest.approx([1, 1, 0.1, 0.1])

@@ -68,3 +68,13 @@ def test_a_loss_that_is_not_finite_is_named():
         step.run({"images": torch.full((1, 3), float("nan"))}, data_seconds=0.0)
         with pytest.raises(FloatingPointError, match="loss_a became nan between iterations 5 and 5"):
             step.report()
+
+
+def test_update_steps_the_optimizers_that_it_is_given_and_no_other():
+    first, second, third = (nn.Parameter(torch.ones(2)) for _ in range(3))
+    optimizers = [torch.optim.SGD([parameter], lr=0.5) for parameter in (first, second, third)]
+    step = TrainStep(Squares(), optimizers[0], get_vreid_cfg(), torch.device("cpu"))
+    step.update({"a": first.sum(), "b": (2 * second * third).sum()}, optimizers[:2])
+    assert first.tolist() == [0.5, 0.5]
+    assert second.tolist() == [0.0, 0.0]
+    assert third.tolist() == [1.0, 1.0]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from vreid_common.errors import InputError
+from vreid_common.modeling.generative import initialize_normal
 
 __all__ = ["DiscriminatorSize", "MultiScaleDiscriminator"]
 
@@ -66,10 +67,7 @@ class MultiScaleDiscriminator(nn.Module):
         super().__init__()
         self.size = size or DiscriminatorSize()
         self.scales = nn.ModuleList(self._patches() for _ in range(self.size.scales))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+        initialize_normal(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W), -1 to 1 → (B, 1, h, w) for each scale, the finest first.

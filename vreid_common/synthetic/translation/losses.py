@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from vreid_common.errors import InputError
+from vreid_common.modeling.generative import fake_loss, real_loss
 from vreid_common.synthetic.translation.networks import SOURCE, TARGET, Translator
 
 __all__ = ["LossWeights", "discriminator_loss", "gan_loss", "gaussian_kl", "translator_losses"]
@@ -64,7 +65,7 @@ def gan_loss(fake_scores: Sequence[Tensor]) -> Tensor:
     Args:
         fake_scores: (B, 1, h, w) of each scale.
     """
-    return torch.stack([(scores - 1).square().mean() for scores in fake_scores]).sum()
+    return torch.stack([real_loss(scores).mean() for scores in fake_scores]).sum()
 
 
 def discriminator_loss(real_scores: Sequence[Tensor], fake_scores: Sequence[Tensor]) -> Tensor:
@@ -75,7 +76,7 @@ def discriminator_loss(real_scores: Sequence[Tensor], fake_scores: Sequence[Tens
     Args:
         real_scores, fake_scores: (B, 1, h, w) of each scale.
     """
-    terms = [(real - 1).square().mean() + fake.square().mean() for real, fake in zip(real_scores, fake_scores, strict=True)]
+    terms = [real_loss(real).mean() + fake_loss(fake).mean() for real, fake in zip(real_scores, fake_scores, strict=True)]
     return torch.stack(terms).sum()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from vreid_common.errors import InputError
+from vreid_common.modeling.generative import ResidualBlock
 
 __all__ = ["SOURCE", "TARGET", "Translator", "TranslatorSize"]
 
@@ -125,22 +126,5 @@ class Translator(nn.Module):
 _SLOPE = 0.01
 
 
-class _ResidualBlock(nn.Module):
-    """x + IN(conv(ReLU(IN(conv(x)))))."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.InstanceNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.InstanceNorm2d(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.branch(x)
-
-
 def _blocks(channels: int, count: int) -> list[nn.Module]:
-    return [_ResidualBlock(channels) for _ in range(count)]
+    return [ResidualBlock(channels) for _ in range(count)]
