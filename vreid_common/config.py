@@ -47,9 +47,10 @@ def add_vreid_config(cfg: CfgNode) -> CfgNode:
     cfg.DATASETS.TRANSLATED = CfgNode()
     cfg.DATASETS.TRANSLATED.NAMES = ()
     cfg.DATASETS.TRANSLATED.ROOT = "translated"
-    # Validation split: so many identities of each set in DATASETS.TESTS are held out of its training images and evaluated in
-    # place of its test images (DEx: 100, Cybercore: 80); 0 holds none out. The set has to be in DATASETS.NAMES too.
+    # Validation split: identities of each set in DATASETS.TESTS are held out of its training images and evaluated in place of
+    # its test images. The set has to be in DATASETS.NAMES too.
     cfg.DATASETS.VALIDATION = CfgNode()
+    # How many identities of each set (DEx: 100, Cybercore: 80); 0 holds none out.
     cfg.DATASETS.VALIDATION.NUM_IDS = 0
     # Seed of which identities, and which of their images are queries.
     cfg.DATASETS.VALIDATION.SEED = 0
@@ -159,6 +160,7 @@ def _add_rerank_config(cfg: CfgNode) -> None:
     cfg.RERANK.GRAPH_PROPAGATION.K2 = 7
     # alpha: exponent of the cosines that neighbours weigh.
     cfg.RERANK.GRAPH_PROPAGATION.ALPHA = 2.0
+    # How often features are propagated.
     cfg.RERANK.GRAPH_PROPAGATION.ROUNDS = 2
 
     # Gallery features mixed with the mean of their track; needs gallery tracks.

@@ -16,6 +16,7 @@ def add_cybercore_config(cfg: CfgNode) -> CfgNode:
 
     # MixStyle (Sec. 3.1).
     cfg.CYBERCORE.MIXSTYLE = CfgNode()
+    # True mixes the styles of training images.
     cfg.CYBERCORE.MIXSTYLE.ENABLED = False
     # Stages of the backbone that it comes after: nn.Sequential modules by name. Those of ResNet, ResNeXt and ResNeSt are
     # layer1 .. layer4, of OSNet conv2 .. conv4.
@@ -46,6 +47,7 @@ def add_cybercore_config(cfg: CfgNode) -> CfgNode:
 
     # Momentum adaptive loss weight (Alg. 1) of the cross-entropy loss.
     cfg.CYBERCORE.MALW = CfgNode()
+    # True adapts the weight; False leaves it at MODEL.LOSSES.CE.SCALE.
     cfg.CYBERCORE.MALW.ENABLED = False
     # K, iterations between two updates.
     cfg.CYBERCORE.MALW.PERIOD = 500

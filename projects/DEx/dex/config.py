@@ -62,8 +62,9 @@ def _add_study(dex: CfgNode) -> None:
     ]
     # Table 3: k of AQE, αQE and DEx.
     dex.STUDY.EXPANSION_K = [5, 10, 20, 40]
-    # Table 4: k and k_q of diffusion, each with each.
+    # Table 4: k of diffusion.
     dex.STUDY.DIFFUSION_K = [25, 50, 100]
+    # Table 4: k_q of diffusion, each with each k.
     dex.STUDY.DIFFUSION_KQ = [25, 50]
     # Table 5: k of database augmentation.
     dex.STUDY.DBA_K = [5, 10, 20, 40]

@@ -20,6 +20,7 @@ def add_ealn_config(cfg: CfgNode) -> CfgNode:
 
     # Hard negative adversarial learning (Sec. III-B): G_hard and D_rf.
     cfg.EALN.HARD = CfgNode()
+    # True trains G_hard and D_rf beside the embedding.
     cfg.EALN.HARD.ENABLED = False
     # beta_1, the least distance of a generated negative (Eq. 3).
     cfg.EALN.HARD.BETA1 = 0.6
@@ -28,6 +29,7 @@ def add_ealn_config(cfg: CfgNode) -> CfgNode:
 
     # Cross-view adversarial learning (Sec. III-C): G_view both ways, D_A and D_B. The training images need view labels.
     cfg.EALN.VIEW = CfgNode()
+    # True trains G_view, D_A and D_B beside the embedding.
     cfg.EALN.VIEW.ENABLED = False
     # lambda_cyc, the weight of the cycle consistency loss (Eq. 13).
     cfg.EALN.VIEW.LAMBDA_CYC = 10.0
@@ -49,9 +51,11 @@ def add_ealn_config(cfg: CfgNode) -> CfgNode:
     cfg.EALN.SOLVER.BASE_LR = 2e-4
     cfg.EALN.SOLVER.BETA1 = 0.5
 
-    # build_vgg_m_backbone: channels of conv1, conv2 and conv3-5; of fc6; fc7 is MODEL.BACKBONE.FEAT_DIM.
+    # build_vgg_m_backbone.
     cfg.EALN.VGG_M = CfgNode()
+    # Channels of conv1, conv2 and conv3-5.
     cfg.EALN.VGG_M.CHANNELS = [96, 256, 512]
+    # Channels of fc6; those of fc7 are MODEL.BACKBONE.FEAT_DIM.
     cfg.EALN.VGG_M.FC6 = 4096
     # Probability with which fc6 and fc7 set an entry to 0 in training.
     cfg.EALN.VGG_M.DROPOUT = 0.5

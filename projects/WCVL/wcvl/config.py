@@ -9,8 +9,9 @@ def add_wcvl_config(cfg: CfgNode) -> CfgNode:
     """Adds WCVL's keys to ``cfg``, in place, and returns it. The equations, figures and tables named are the paper's."""
     cfg.WCVL = CfgNode()
 
-    # The main module ("baseline"): any name in FastReID's META_ARCH_REGISTRY, built from the rest of the config.
+    # The main module ("baseline"), built from the rest of the config.
     cfg.WCVL.MAIN = CfgNode()
+    # Any name in FastReID's META_ARCH_REGISTRY.
     cfg.WCVL.MAIN.META_ARCHITECTURE = "VehicleBaseline"
     # A checkpoint of it. Empty trains it first, in OUTPUT_DIR/main; that run's schedule is SOLVER's.
     cfg.WCVL.MAIN.WEIGHTS = ""
