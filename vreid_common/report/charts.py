@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 __all__ = ["Area", "Chart", "Legend", "Line", "Mark", "Scatter", "cmc_chart", "histogram_chart", "scatter_chart"]
 
 _WIDTH, _HEIGHT = 560, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 14, 46
 _SHOWN_RANKS = 20
 _SQUARE, _PADDING = 400, 10
 

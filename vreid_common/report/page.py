@@ -45,12 +45,15 @@ class Page:
 
 @dataclass(frozen=True)
 class Shot:
-    """An image on the page: its data URI (None: a placeholder stands for it), its file's name, and its labels in words."""
+    """An image on the page: its data URI (None: a placeholder stands for it), its file's name, and its labels in words.
+
+    ``place`` is its camera and, where that is known, its track.
+    """
 
     picture: str | None
     file: str
     vehicle: str
-    place: str
+    place: tuple[str, ...]
 
 
 def now() -> str:
@@ -77,7 +80,7 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"percent": lambda share: f"{100 * share:.2f}", "distance": lambda value: f"{value:.4g}"}
+    environment.filters |= {"percent": lambda share: f"{100 * share:.2f}", "distance": lambda value: f"{value:#.4g}"}
     environment.tests["missing"] = np.isnan
     return environment.get_template("report.html").render(
         page=page,
@@ -136,7 +139,7 @@ def _scatters(analysis: Analysis) -> list[Scatter]:
     )
     split = int(np.searchsorted(analysis.layout.rows, len(analysis.query)))
     titles = [
-        _sentence(f"vehicle {pid}" * (pid != UNKNOWN), f"camera {camid}" * (camid != UNKNOWN), "query" * (place < split))
+        f"vehicle {pid}, camera {camid}{', query' if place < split else ''}".replace(f" {UNKNOWN}", " unknown")
         for place, (pid, camid) in enumerate(zip(pids.tolist(), camids.tolist(), strict=True))
     ]
     known = {title: labels for title, labels in (("vehicle", pids), ("camera", camids)) if (labels != UNKNOWN).any()}
@@ -152,11 +155,5 @@ def _shot(images: FeatureSet, row: int, thumbnails: Thumbnails) -> Shot:
         thumbnails(images.paths[row]),
         PurePath(images.paths[row]).name or "no path",
         "unknown vehicle" if pid == UNKNOWN else f"vehicle {pid}",
-        _sentence(
-            "unknown camera" if camid == UNKNOWN else f"camera {camid}", f"track {track}" * (track != UNKNOWN), joint=" · "
-        ),
+        ("unknown camera" if camid == UNKNOWN else f"camera {camid}", *([] if track == UNKNOWN else [f"track {track}"])),
     )
-
-
-def _sentence(*parts: str, joint: str = ", ") -> str:
-    return joint.join(filter(None, parts))

@@ -53,7 +53,7 @@ def plain_picture(image: Tensor) -> str:
 def heat_picture(image: Tensor, heat: Tensor) -> str:
     """The same under a map (H, W) in [0, 1]: the higher its value, the more of the colour covers the image."""
     colours = matplotlib.colormaps["inferno"](heat.numpy())[..., :3] * 255
-    cover = 0.7 * np.sqrt(heat.numpy())[..., None]
+    cover = 0.6 * heat.numpy()[..., None]
     return _data_uri(Image.fromarray(np.rint((1 - cover) * _pixels(image) + cover * colours).astype(np.uint8)))
 
 

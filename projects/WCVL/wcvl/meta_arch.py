@@ -12,7 +12,6 @@ import torch
 from fastreid.config import CfgNode
 from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from vreid_common.engine import Checkpointer
 from vreid_common.errors import InputError
@@ -108,10 +107,13 @@ class WCVL(nn.Module):
     def _features(self, seen: Observation, cross_view: Tensor) -> Tensor | dict[str, Tensor]:
         x_g, x_cv = seen.feature.float(), cross_view.float()
         single = {"cv": x_cv, "global": x_g, "main": main_feature(seen.output).float()}
-        features = {
-            name: FUSIONS[name](x_g, x_cv) if name in FUSIONS else normalize(single[name], dim=1) for name in self.features
-        }
+        features = {name: FUSIONS[name](x_g, x_cv) if name in FUSIONS else _unit(single[name]) for name in self.features}
         return features if len(features) > 1 else features[self.features[0]]
+
+
+def _unit(features: Tensor) -> Tensor:
+    """L2-normalised; lengths are constants to gradients, so that activation maps say what a similarity consists of."""
+    return features / features.norm(dim=1, keepdim=True).detach().clamp_min(1e-12)
 
 
 def _refuse_main_alone(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:

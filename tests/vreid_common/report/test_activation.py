@@ -11,17 +11,21 @@ from vreid_common.report.activation import similarity_maps
 
 
 class Pooled(nn.Module):
-    """Two convolutions, the mean over positions, a linear layer: f = W mean(A)."""
+    """Two convolutions, the mean over positions, a linear layer and a BNNeck: f = (W mean(A) - m) / s."""
 
-    def __init__(self, *, inplace: bool = False) -> None:
+    def __init__(self, *, inplace: bool = False, neck: bool = False) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, 8, 3, stride=2)
         self.last = nn.Sequential(nn.Conv2d(8, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(6, 5, bias=False)
+        self.neck = nn.BatchNorm1d(5) if neck else nn.Identity()
+        if neck:
+            self.neck.running_mean.normal_()
+            self.neck.running_var.uniform_(0.01, 2)
 
     def forward(self, batch):
-        return self.linear(self.pool(self.last(self.first(batch["images"].float() / 255))).flatten(1))
+        return self.neck(self.linear(self.pool(self.last(self.first(batch["images"].float() / 255))).flatten(1)))
 
 
 class TwoBranches(nn.Module):
@@ -39,27 +43,31 @@ def images():
 
 
 def expected(model, images):
-    """For f = W mean(A): d cos / d A_c is the same at every position of A_c, so that a_c = (W^T d cos / d f)_c / (h w)."""
+    """f is the mean over positions of (W A - m) / s, so a position's share of f · g / n is that of its own (W A - m) / s."""
     with torch.no_grad():
         activation = model.eval().last(model.first(images.float() / 255)).double().numpy()
-    weight = model.linear.weight.detach().double().numpy()
-    features = activation.mean(axis=(2, 3)) @ weight.T
+    weight, shift = model.linear.weight.detach().double().numpy(), np.zeros(5)
+    if isinstance(model.neck, nn.BatchNorm1d):
+        deviation = np.sqrt(model.neck.running_var.double().numpy() + model.neck.eps)
+        weight, shift = weight / deviation[:, None], -model.neck.running_mean.double().numpy() / deviation
+    features = activation.mean(axis=(2, 3)) @ weight.T + shift
     maps = []
     for i, own in enumerate(features):
         other = features[i ^ 1]
-        norms = np.linalg.norm(own), np.linalg.norm(other)
-        cosine = own @ other / norms[0] / norms[1]
-        gradient = (other / norms[1] - cosine * own / norms[0]) / norms[0]
-        weights = weight.T @ gradient / activation[i, 0].size
-        maps.append(np.maximum(np.tensordot(weights, activation[i], 1), 0))
+        lengths = np.linalg.norm(own) * np.linalg.norm(other)
+        placed = np.tensordot(weight, activation[i], 1) + shift[:, None, None]
+        values = np.tensordot(other, placed, 1) / lengths / activation[i, 0].size
+        np.testing.assert_allclose(values.sum(), own @ other / lengths)
+        maps.append(np.maximum(values, 0))
     maps = interpolate(torch.from_numpy(np.stack(maps))[:, None], images.shape[-2:], mode="bilinear")[:, 0].numpy()
-    return maps / maps.max(axis=(1, 2), keepdims=True)
+    return maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-30)
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_against_the_formula(images, inplace):
+@pytest.mark.parametrize("neck", [False, True])
+def test_against_the_formula(images, inplace, neck):
     torch.manual_seed(1)
-    model = Pooled(inplace=inplace)
+    model = Pooled(inplace=inplace, neck=neck)
     found = similarity_maps(model, {"images": images})
     assert list(found) == ["main"]
     assert found["main"].shape == (4, 16, 20)
@@ -98,15 +106,22 @@ def test_nothing_of_the_model_or_the_batch_is_changed(images):
     assert not any(module._forward_hooks for module in model.modules())
 
 
-@pytest.mark.parametrize("other", ["the same image", "a black image"])
-def test_a_map_that_says_nothing_is_empty(images, other):
-    images[1] = images[0] if other == "the same image" else 0
+def test_images_that_are_the_same_have_a_map(images):
+    images[1] = images[0]
     torch.manual_seed(4)
     found = similarity_maps(Pooled(), {"images": images})["main"]
-    assert found.isfinite().all()
-    if other == "the same image":
-        assert not found[:2].any()
-    assert found[2:].amax() == 1
+    assert torch.equal(found[0], found[1])
+    assert found.amax(dim=(1, 2)).tolist() == [1, 1, 1, 1]
+
+
+def test_features_that_are_opposite_or_zero_have_an_empty_map(images):
+    torch.manual_seed(5)
+    model = Pooled()
+    nn.init.eye_(model.linear.weight)
+    forward = model.forward
+    signs = torch.tensor([[1.0], [-1.0], [1.0], [0.0]])
+    model.forward = lambda batch: signs * forward(batch)
+    assert not similarity_maps(model, {"images": images})["main"].any()
 
 
 def test_exception_a_model_without_feature_maps(images):

@@ -92,9 +92,9 @@ def test_rank_lists_show_the_order_the_marks_and_the_labels(sets, analysis, read
         for place, g in enumerate(first):
             right = bool(gallery.pids[g] == query.pids[row])
             camera, track = int(gallery.camids[g]), int(gallery.track_ids[g])
-            assert items[5 * number + place][1] == f"{float(values[g]):.4g}camera {camera} · track {track}"
+            assert items[5 * number + place][1] == f"{float(values[g]):#.4g}camera {camera} track {track}"
             assert alts[5 * number + place] == (
-                f"Rank {place + 1}: vehicle {int(gallery.pids[g])}, camera {camera} · track {track}, "
+                f"Rank {place + 1}: vehicle {int(gallery.pids[g])}, camera {camera}, track {track}, "
                 f"{'the query' if right else 'another vehicle'}{chr(39) + 's vehicle' if right else ''}"
             )
             assert frames[5 * number + place] == f"frame is-{'right' if right else 'wrong'}"
