@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
+import torch
 from fastreid.config import CfgNode
 
 from ealn.distances import belt_shares, real_distances
@@ -52,7 +52,7 @@ def generated(args: argparse.Namespace) -> None:
 
 
 def responses(args: argparse.Namespace) -> None:
-    """Fig. 8: response maps of every run on images and on the hard negatives that the last run makes of them."""
+    """Fig. 8: response maps of every run on images (left) and on the hard negatives that the last run makes of them (right)."""
     runs = list(args.runs.items())
     models = {name: run.model(args.device) for name, run in runs}
     maker = models[runs[-1][0]]
@@ -61,12 +61,12 @@ def responses(args: argparse.Namespace) -> None:
     cfg = runs[-1][1].config(args.device)
     images, _ = read_images(cfg, choose_items(_gallery(cfg)))
     own = as_network_input(images.to(maker.device))
-    rows: dict[str, list[np.ndarray]] = {}
-    for kind, shown in (("input", own), ("hard", maker.generate_hard(own).detach())):
-        rows[kind] = [*as_pixels(shown).permute(0, 2, 3, 1).cpu().numpy()]
-        for name, model in models.items():
-            maps = response_maps(model, shown).cpu().numpy()
-            rows[f"{kind} {name}"] = [overlay(*pair) for pair in zip(rows[kind], maps, strict=True)]
+    with torch.no_grad():
+        shown = torch.cat([own, maker.generate_hard(own)])
+    rows = {"image": [*as_pixels(shown).permute(0, 2, 3, 1).cpu().numpy()]}
+    for name, model in models.items():
+        maps = response_maps(model, shown).cpu().numpy()
+        rows[name] = [overlay(*pair) for pair in zip(rows["image"], maps, strict=True)]
     save_sheet(draw_sheet(rows), Path(args.output))
 
 
