@@ -69,7 +69,8 @@ def models(*pairs):
 
 def test_two_models_at_three_scales_are_the_ensemble_by_hand(trained, tmp_path):
     first, second = trained[:2]
-    results = evaluate(first[0], tmp_path, *models(first, second), "DEX.SCALES", "[0.8, 1.0, 1.25]")
+    scales = ("DEX.SCALES", "[0.8, 1.0, 1.25]", "TEST.REPORT", True)
+    results = evaluate(first[0], tmp_path, *models(first, second), *scales)
     networks = []
     for config, weights in (first, second):
         cfg = load_config(add_dex_config, str(config), ["MODEL.WEIGHTS", str(weights), "MODEL.DEVICE", "cpu"])
@@ -80,6 +81,8 @@ def test_two_models_at_three_scales_are_the_ensemble_by_hand(trained, tmp_path):
     assert results["protocol"]["scales"] == "0.8, 1.0, 1.25"
     assert results["protocol"]["models"] == f"{first[1]}, {second[1]}"
     assert results["checkpoint"] == str(first[1])
+    page = (tmp_path / "report_CSVVehicles.html").read_text(encoding="utf-8")
+    assert f"<dd>{results['dataset']['CSVVehicles']['mAP']:.2f} <small>" in page
 
 
 def test_another_pipeline_extracts_nothing(trained, tmp_path, monkeypatch, caplog):

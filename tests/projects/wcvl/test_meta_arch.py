@@ -13,6 +13,7 @@ from wcvl.fusion import FUSIONS
 from vreid_common.engine import Checkpointer
 from vreid_common.errors import InputError
 from vreid_common.modeling import VehicleBaseline
+from vreid_common.report.activation import similarity_maps
 
 ALL = ["na", "an", "nan", "cv", "global", "main"]
 R50 = ("MODEL.BACKBONE.DEPTH", "50x", "MODEL.BACKBONE.FEAT_DIM", 2048)
@@ -297,3 +298,13 @@ class TestCheckpoint:
 def test_exception_config(build, overrides, complaint):
     with pytest.raises(InputError, match=complaint):
         build(*overrides)
+
+
+def test_both_modules_have_activation_maps_of_their_own_although_one_is_frozen(build):
+    model = build("WCVL.FEATURES", ["main", "cv"])
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    found = similarity_maps(model, {"images": images})
+    assert list(found) == ["main", "cv"]
+    assert all(maps.shape == (2, 64, 64) for maps in found.values())
+    assert not torch.allclose(found["main"], found["cv"], atol=0.05)
+    torch.testing.assert_close(found["main"], similarity_maps(model.main, {"images": images})["main"], atol=1e-3, rtol=0)
