@@ -175,6 +175,10 @@ class EALN(VehicleBaseline):
         Returns:
             (B, 3, H, W), 0 for images of another view, and which images have one, (B,) bool.
         """
+        if torch.compiler.is_exporting():  # a graph has fixed shapes: both generators see every image
+            shown = {view: view_ids == VIEWS.index(view) for view in (FRONT, REAR)}
+            made = [torch.where(shown[view].view(-1, 1, 1, 1), self.generators[OTHER[view]](images), 0.0) for view in shown]
+            return made[0] + made[1], shown[FRONT] | shown[REAR]
         rows = {view: ViewRows.of(view_ids, view) for view in (FRONT, REAR)}
         made = [row.spread(self.generators[OTHER[view]](images[row.index]).float()) for view, row in rows.items()]
         return made[0] + made[1], rows[FRONT].shown | rows[REAR].shown

@@ -130,3 +130,24 @@ def test_only_what_is_enabled_is_built(make_model):
 def test_exception_keys(make_model, overrides, said):
     with pytest.raises(InputError, match=said):
         make_model(*overrides)
+
+
+class OfImages(torch.nn.Module):
+    """A model whose batches are images alone, as an exported one's are."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model({"images": images})
+
+
+@torch.no_grad()
+def test_the_exported_graph_computes_the_same_for_batches_of_any_size(make_model):
+    model = OfImages(make_model()).eval()
+    few, more = (torch.randint(0, 256, (number, 3, 16, 16), dtype=torch.uint8) for number in (3, 7))
+    program = torch.export.export(model, (few,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=64)},))
+    found = program.module()(more)
+    for name, value in model(more).items():
+        torch.testing.assert_close(found[name], value)
