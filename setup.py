@@ -51,6 +51,7 @@ setup(
         "cloudpickle",
     ],
     extras_require={
+        "export": ["onnx", "onnxruntime", "onnxscript"],
         "dev": ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "import-linter", "pytorch-metric-learning"],
     },
     entry_points={"console_scripts": ["vreid=vreid_common.cli:main"]},

@@ -7,10 +7,15 @@ from typing import NamedTuple
 
 from vreid_common import __version__
 from vreid_common.data.check import add_check_arguments, run_check
+from vreid_common.engine.commands.compare import add_compare_arguments, run_compare
+from vreid_common.engine.commands.export import add_export_arguments, run_export
+from vreid_common.engine.commands.gallery import add_gallery_arguments, run_gallery
 from vreid_common.engine.commands.report import add_report_arguments, run_report
+from vreid_common.engine.commands.search import add_search_arguments, run_search
 from vreid_common.engine.extract import add_extract_arguments, run_extract
 from vreid_common.engine.translation.command import add_translate_arguments, run_translate
 from vreid_common.errors import InputError
+from vreid_common.evaluation.commands.bench import add_bench_arguments, run_bench
 from vreid_common.evaluation.commands.check_submission import add_check_submission_arguments, run_check_submission
 from vreid_common.evaluation.commands.evaluate import add_evaluate_arguments, run_evaluate
 from vreid_common.evaluation.commands.rerank import add_rerank_arguments, run_rerank
@@ -68,6 +73,51 @@ COMMANDS: tuple[Command, ...] = (
         (
             "vreid extract --config-file wcvl_r50.yml --weights model_final.pth --images crops --output features/crops",
             "vreid extract --config-file wcvl_r50.yml --weights model_final.pth --dataset VeRi776 --output features/veri",
+            "vreid extract --onnx wcvl.onnx --csv cars.csv --output features/cars",
+        ),
+    ),
+    Command(
+        "compare",
+        "say how alike two images are, or the images of two folders",
+        add_compare_arguments,
+        run_compare,
+        (
+            "vreid compare a.jpg b.jpg --config-file wcvl_r50.yml --weights model_final.pth",
+            "vreid compare gate yard --onnx wcvl.onnx --top 3 --json pairs.json",
+        ),
+    ),
+    Command(
+        "gallery",
+        "make a saved gallery to search in, add images to it and remove them",
+        add_gallery_arguments,
+        run_gallery,
+        (
+            "vreid gallery build cars --images crops --config-file wcvl_r50.yml --weights model_final.pth",
+            "vreid gallery build cars --features features/cars_gallery --index hnsw --recall 0.99",
+            "vreid gallery add cars --images today",
+            "vreid gallery remove cars crops/0007.jpg",
+            "vreid gallery info cars",
+        ),
+    ),
+    Command(
+        "search",
+        "find the images of a saved gallery that are nearest to a query",
+        add_search_arguments,
+        run_search,
+        (
+            "vreid search cars query.jpg --top 5",
+            "vreid search cars queries --rerank k_reciprocal --set k_reciprocal.k1=10 --candidates 200 --json matches.json",
+        ),
+    ),
+    Command(
+        "export",
+        "write a trained model as an ONNX file or a torch.export program",
+        add_export_arguments,
+        run_export,
+        (
+            "vreid export --config-file wcvl_r50.yml --weights model_final.pth --output wcvl.onnx",
+            "vreid export --config-file wcvl_r50.yml --weights model_final.pth --output wcvl.pt2 --preprocessing resize "
+            "--images crops",
         ),
     ),
     Command(
@@ -118,6 +168,13 @@ COMMANDS: tuple[Command, ...] = (
         add_check_submission_arguments,
         run_check_submission,
         ("vreid check-submission track2.txt", "vreid check-submission track2.txt --queries 1103 --gallery 31238"),
+    ),
+    Command(
+        "bench",
+        "time evaluation and re-ranking here, beside FastReID's own functions",
+        add_bench_arguments,
+        run_bench,
+        ("vreid bench --queries 1000 --gallery-images 9000", "vreid bench --query f_query --gallery f_gallery --device cuda"),
     ),
     Command(
         "study",

@@ -1,10 +1,14 @@
 """Writing files so that nothing half-written is ever left behind."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["write_atomically"]
+from vreid_common.errors import InputError
+
+__all__ = ["check_writable", "write_atomically", "write_json"]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -21,3 +25,22 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Writes ``content`` as JSON, which commands do for ``--json``."""
+    text = json.dumps(content, indent=1) + "\n"
+    write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def check_writable(*paths: str | os.PathLike[str] | None) -> None:
+    """Finds out before the work that a result cannot be written; None is no result.
+
+    Raises:
+        InputError: a path is a folder, or lies in one that is not there.
+    """
+    for path in (Path(path) for path in paths if path):
+        if path.is_dir():
+            raise InputError(f"{path} cannot be written: it is a folder.")
+        if not path.parent.is_dir():
+            raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")

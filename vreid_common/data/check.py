@@ -17,6 +17,7 @@ from vreid_common.data.build import build_dataset, dataset_class
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
 from vreid_common.data.image import ImageReadError, read_image
 from vreid_common.errors import InputError
+from vreid_common.files import check_writable, write_json
 from vreid_common.structures import UNKNOWN, VehicleImage
 
 __all__ = ["add_check_arguments", "run_check"]
@@ -35,6 +36,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--opts", nargs="+", default=[], metavar="KEY VALUE", help="configuration, e.g. DATASETS.CSV.FILE cars.csv"
     )
+    parser.add_argument("--json", metavar="FILE", help="write all faults, by kind, and the table of the splits")
 
 
 def run_check(args: argparse.Namespace) -> int:
@@ -43,21 +45,27 @@ def run_check(args: argparse.Namespace) -> int:
     Raises:
         InputError: there is no data set of that name, or the configuration cannot be read.
     """
+    check_writable(args.json)
     root = args.root or data_root()
     cfg = _configuration(args)
     cls = dataset_class(args.name)
     kwargs = cls.from_config(cfg) if hasattr(cls, "from_config") else {}
-    total = _print_faults("Layout", cls.missing(root, **kwargs) if issubclass(cls, VehicleDataset) else [], args.limit)
-    if not total:
+    layout = cls.missing(root, **kwargs) if issubclass(cls, VehicleDataset) else []
+    faults, splits = {"Layout": _print_faults("Layout", layout, args.limit)}, []
+    if not faults["Layout"]:
         try:
             # A set that can collects the faults of its lists, so that one of them does not hide the others.
             tolerant = getattr(cls, "tolerant", False)
             dataset = cls(root=root, tolerant=True, **kwargs) if tolerant else build_dataset(cfg, args.name, root)
         except DatasetError as error:
-            total += _print_faults("Layout", [str(error)], args.limit)
+            faults["Layout"] = _print_faults("Layout", [str(error)], args.limit)
         else:
-            print(_table(dataset))
-            total += sum(_print_faults(kind, found, args.limit) for kind, found in _checks(dataset, args))
+            splits = _splits(dataset)
+            print(tabulate(splits, headers="keys"))
+            faults |= {kind: _print_faults(kind, found, args.limit) for kind, found in _checks(dataset, args)}
+    total = sum(map(len, faults.values()))
+    if args.json:
+        write_json(args.json, {"dataset": args.name, "root": root, "splits": splits, "faults": faults})
     print(f"{args.name}: {total} fault{'' if total == 1 else 's'} found." if total else f"{args.name}: no faults found.")
     return 1 if total else 0
 
@@ -173,19 +181,22 @@ def _read_fault(path: str) -> str:
     return ""
 
 
-def _print_faults(kind: str, faults: Iterable[str], limit: int) -> int:
-    count = 0
-    for count, fault in enumerate(faults, start=1):
-        if count == 1:
+def _print_faults(kind: str, faults: Iterable[str], limit: int) -> list[str]:
+    """Prints up to ``limit`` of the faults as they are found; returns all."""
+    found: list[str] = []
+    for fault in faults:
+        found.append(fault)
+        if len(found) == 1:
             tqdm.write(f"{kind}:")
-        if not limit or count <= limit:
+        if not limit or len(found) <= limit:
             tqdm.write(f"  {fault}")
-    if limit and count > limit:
-        tqdm.write(f"  ... and {count - limit} more; --limit 0 shows all.")
-    return count
+    if limit and len(found) > limit:
+        tqdm.write(f"  ... and {len(found) - limit} more; --limit 0 shows all.")
+    return found
 
 
-def _table(dataset: ImageDataset) -> str:
+def _splits(dataset: ImageDataset) -> list[dict[str, str | int]]:
+    """What is in each split, in the columns of the table."""
     splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
     if isinstance(dataset, VehicleDataset):
         test = dataset.query + dataset.gallery
@@ -196,5 +207,6 @@ def _table(dataset: ImageDataset) -> str:
         tracks = len({item.track_id for item in items} - {UNKNOWN})
         views = sum(item.view_id != UNKNOWN for item in items)
         vehicles = len({item.pid for item in items} - {UNKNOWN})
-        rows.append([split, vehicles, len(items), cameras, tracks, views])
-    return tabulate(rows, headers=["split", "vehicles", "images", "cameras", "tracks", "images with a view"])
+        row = {"split": split, "vehicles": vehicles, "images": len(items), "cameras": cameras, "tracks": tracks}
+        rows.append({**row, "images with a view": views})
+    return rows

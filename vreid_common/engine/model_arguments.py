@@ -17,8 +17,8 @@ __all__ = ["add_model_arguments", "read_models"]
 logger = logging.getLogger(__name__)
 
 
-def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """Declares what ``read_models`` reads."""
+def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> argparse._ArgumentGroup:
+    """Declares what ``read_models`` reads; returns the group, for further options."""
     model = parser.add_argument_group("models")
     model.add_argument(
         "--config-file", action="append", required=required, default=[], metavar="FILE",
@@ -32,6 +32,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
         help="project whose keys the configuration has (default: the folder above it that has a train_net.py)",
     )  # fmt: skip
     model.add_argument("--opts", nargs="+", default=[], metavar="KEY VALUE", help="configuration, e.g. MODEL.CHANNELS_LAST off")
+    return model
 
 
 def read_models(args: argparse.Namespace) -> list[TrainedModel]:

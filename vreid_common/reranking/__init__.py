@@ -1,5 +1,6 @@
 """Re-ranking: each technique as a function, as rows that are computed when read, and as a step. See docs/reranking.md."""
 
+from vreid_common.reranking.candidates import NO_CANDIDATE, rerank_candidates
 from vreid_common.reranking.database_augmentation import database_augmentation
 from vreid_common.reranking.diffusion import DiffusionRows, diffusion
 from vreid_common.reranking.distance_mean import MeanDistanceRows, average_distances
@@ -13,6 +14,7 @@ from vreid_common.reranking.query_expansion import alpha_query_expansion, averag
 from vreid_common.reranking.tracklets import TrackletDistanceRows, average_tracklets, pull_tracklets, tracklet_distance
 
 __all__ = [
+    "NO_CANDIDATE",
     "DiffusionRows",
     "FusedDistanceRows",
     "GraphPropagationRows",
@@ -36,5 +38,6 @@ __all__ = [
     "nearest_neighbors",
     "pipeline_from_config",
     "pull_tracklets",
+    "rerank_candidates",
     "tracklet_distance",
 ]

@@ -90,6 +90,14 @@ class FeatureSet:
         ]
         return cls(features, *labels, paths=("",) * len(features) if paths is None else tuple(paths))
 
+    @classmethod
+    def concatenate(cls, sets: Sequence[FeatureSet]) -> FeatureSet:
+        """The images of one or more sets of one D and device, one set after the other."""
+        return cls(
+            *(torch.cat([getattr(images, name) for images in sets]) for name in ("features", *_LABELS)),
+            paths=tuple(path for images in sets for path in images.paths),
+        )
+
     def __len__(self) -> int:
         return len(self.features)
 

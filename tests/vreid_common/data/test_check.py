@@ -1,4 +1,5 @@
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,18 @@ class TestVeRi776:
         assert "2 faults found" in output
         (veri / "image_query").rename(veri / "queries")
         assert "needs the folder" in faults()
+
+    def test_json_has_every_fault_and_the_table(self, veri, faults, tmp_path):
+        for name in ("0001_c001_00016450_0.jpg", "0001_c002_00016490_0.jpg"):
+            (veri / "image_train" / name).unlink()
+        faults("--json", tmp_path / "faults.json", "--limit", "1")
+        found = json.loads((tmp_path / "faults.json").read_text())
+        assert [name for name, lines in found["faults"].items() if lines] == ["Missing images"]
+        assert len(found["faults"]["Missing images"]) == 2
+        assert [split["split"] for split in found["splits"]] == ["train", "query", "gallery"]
+        assert found["splits"][1] == {
+            "split": "query", "vehicles": 1, "images": 1, "cameras": 1, "tracks": 1, "images with a view": 0,
+        }  # fmt: skip
 
     def test_image_that_no_list_names(self, veri, faults, draw):
         draw(veri / "image_train" / "0009_c001_00000000_0.jpg")

@@ -1,5 +1,6 @@
 """``vreid extract``: what it writes, what it reuses, and its sentences."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from vreid_common import cli
 from vreid_common.data import build_dataset, build_test_loader, read_folder
 from vreid_common.engine import Trainer
 from vreid_common.evaluation import VehicleEvaluator, inference_on_dataset
-from vreid_common.features import Ensemble, evaluation_mode
+from vreid_common.features import Ensemble, evaluation_mode, file_digest
 from vreid_common.structures import FeatureSet
 
 
@@ -80,6 +81,17 @@ def test_a_csv_file_gives_query_and_gallery_with_their_labels(extract, tiny, veh
         assert found.camids.tolist() == [item.camid for item in items]
         torch.testing.assert_close(found.features.norm(dim=1), torch.ones(len(items)))
     assert not (tmp_path / "features.json").exists()
+
+
+def test_json_says_what_was_written_by_what(extract, vehicles, weights, tmp_path):
+    assert extract("--csv", vehicles, "--flip", "--json", tmp_path / "about.json") == 0
+    about = json.loads((tmp_path / "about.json").read_text())
+    assert about["features"] == [
+        {"path": str(tmp_path / f"features_{split}"), "images": images, "dimensions": 512}
+        for split, images in (("query", 4), ("gallery", 8))
+    ]
+    assert about["models"][0]["checkpoint"] == file_digest(weights[0])
+    assert (about["scales"], about["flip"], about["combine"]) == ([1.0], True, "sum")
 
 
 def test_a_csv_file_of_a_gallery_alone(extract, vehicles, tmp_path):
@@ -172,7 +184,7 @@ def test_interrupted(extract, capfd, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vreid_common.engine.extract.Extractor.fill", interrupt)
+    monkeypatch.setattr("vreid_common.features.Extractor.fill", interrupt)
     assert extract("--dataset", "CSVVehicles") == 130
     assert capfd.readouterr().err == "vreid extract: interrupted; the same command goes on where it was.\n"
     monkeypatch.undo()

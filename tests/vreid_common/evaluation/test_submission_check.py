@@ -1,5 +1,7 @@
 """The checker finds every fault that a server would refuse, and none in what the writer writes."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -57,8 +59,10 @@ def test_exception_no_file(tmp_path):
 
 
 @pytest.mark.parametrize(("gallery", "status", "said"), [("130", 0, "nothing is wrong"), ("50", 1, "is not in 1 to 50")])
-def test_the_command(file, capsys, gallery, status, said):
+def test_the_command(file, capsys, gallery, status, said, tmp_path):
     with pytest.raises(SystemExit) as ended:
-        main(["check-submission", str(file), "--queries", "5", "--gallery", gallery])
+        main(["check-submission", str(file), "--queries", "5", "--gallery", gallery, "--json", str(tmp_path / "faults.json")])
     assert ended.value.code == status
     assert said in capsys.readouterr().out
+    faults = json.loads((tmp_path / "faults.json").read_text())["faults"]
+    assert faults == check_aicity_submission(file, 5, int(gallery))

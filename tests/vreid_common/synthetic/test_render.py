@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from vreid_common.cli import main
@@ -17,11 +19,14 @@ _FEW = ["--train-ids", "2", "--test-ids", "2", "--cameras", "3", "--visits", "2"
 def test_command_writes_the_layout(tmp_path, capsys, layout, domain, files):
     folder = tmp_path / "out" / "vehicles"
     with pytest.raises(SystemExit) as end:
-        main(["render", str(folder), "--layout", layout, "--domain", domain, *_FEW])
+        main(["render", str(folder), "--layout", layout, "--domain", domain, *_FEW, "--json", str(tmp_path / "about.json")])
     assert end.value.code == 0
     assert files | {"vehicles.csv", "render.json"} <= {path.name for path in folder.iterdir()}
     records = read_records(folder / "vehicles.csv")
     assert f"{len(records)} images rendered" in capsys.readouterr().out
+    about = json.loads((tmp_path / "about.json").read_text())
+    assert [about[name] for name in ("rendered", "domain", "layout")] == [len(records), domain, layout]
+    assert about["size"]["train_ids"] == 2
     with pytest.raises(SystemExit):
         main(["render", str(folder), "--layout", layout, "--domain", domain, *_FEW])
     assert " 0 images rendered" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from vreid_common.engine.translation.train import CHECKPOINT, train
 from vreid_common.errors import InputError
 from vreid_common.features import file_digest
 from vreid_common.features.inference import inference
+from vreid_common.files import check_writable, write_json
 from vreid_common.synthetic.translation import (
     AdamSettings,
     DiscriminatorSize,
@@ -133,6 +134,7 @@ def _add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     _add_number(parser, "--steps", 400, "of the classifier's training")
     _add_number(parser, "--seed", 0, "of the draw, of the halves and of the classifier")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draws some of the images into this PNG file")
+    parser.add_argument("--json", metavar="FILE", help="write the accuracies and areas under the curve, as fractions")
     _add_opts(parser)
     parser.add_argument("--device", metavar="NAME", help="e.g. cpu or cuda:1 (default: a GPU where there is one)")
 
@@ -226,6 +228,7 @@ def _apply(args: argparse.Namespace) -> None:
 
 
 def _compare(args: argparse.Namespace) -> None:
+    check_writable(args.json)
     set_up_logging("")
     cfg = _config(args)
     gap = compare(
@@ -243,3 +246,5 @@ def _compare(args: argparse.Namespace) -> None:
     print(f"| synthetic images | {100 * gap.accuracy:.1f} | {gap.auc:.3f} |")
     print(f"| their translations | {100 * gap.translated_accuracy:.1f} | {gap.translated_auc:.3f} |")
     print(f"| their translations, trained on translations | {100 * gap.retrained_accuracy:.1f} | {gap.retrained_auc:.3f} |")
+    if args.json:
+        write_json(args.json, asdict(gap))

@@ -6,6 +6,7 @@ import argparse
 
 from vreid_common.evaluation.commands.inputs import positive
 from vreid_common.evaluation.submission_check import check_aicity_submission
+from vreid_common.files import check_writable, write_json
 
 __all__ = ["add_check_submission_arguments", "run_check_submission"]
 
@@ -17,6 +18,7 @@ def add_check_submission_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gallery", type=positive, default=18290, metavar="N", help="gallery images (default: CityFlow's 18290)"
     )
+    parser.add_argument("--json", metavar="FILE", help="write the faults")
 
 
 def run_check_submission(args: argparse.Namespace) -> int:
@@ -25,7 +27,10 @@ def run_check_submission(args: argparse.Namespace) -> int:
     Raises:
         InputError: the file cannot be read.
     """
+    check_writable(args.json)
     faults = check_aicity_submission(args.file, args.queries, args.gallery)
+    if args.json:
+        write_json(args.json, {"file": args.file, "queries": args.queries, "gallery": args.gallery, "faults": faults})
     for fault in faults:
         print(f"{args.file}, {fault}")
     if not faults:

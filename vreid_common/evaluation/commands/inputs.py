@@ -16,7 +16,7 @@ from vreid_common.evaluation.protocols import Protocol
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import METRICS, UNKNOWN, FeatureSet, VehicleImage, read_features
 
-__all__ = ["Inputs", "add_input_arguments", "positive", "read_inputs", "read_protocol"]
+__all__ = ["Inputs", "add_input_arguments", "positive", "read_device", "read_inputs", "read_protocol"]
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def read_inputs(args: argparse.Namespace) -> Inputs:
     Raises:
         InputError: one is missing, damaged, or does not fit the others.
     """
-    device = _device(args.device)
+    device = read_device(args.device)
     query, gallery = _read_pair(args.query, args.gallery, device)
     if args.labels:
         items = read_csv_items(Path(args.labels))
@@ -122,7 +122,12 @@ def read_protocol(args: argparse.Namespace, group: dist.ProcessGroup | None = No
     )
 
 
-def _device(name: str) -> torch.device:
+def read_device(name: str) -> torch.device:
+    """A device that can be used.
+
+    Raises:
+        InputError: it is none, or not there.
+    """
     if name.split(":")[0] not in ("cpu", "cuda"):
         raise InputError(f"--device is {name!r}: use cpu, cuda, or cuda:N.")
     try:

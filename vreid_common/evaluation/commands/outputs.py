@@ -6,7 +6,6 @@ Shape shorthand: Q queries, G gallery images, K ranks.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from vreid_common.evaluation.commands.inputs import Inputs
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult
 from vreid_common.evaluation.rank_list import blocks_of_rows, rank_list
 from vreid_common.evaluation.table import metrics_table
-from vreid_common.files import write_atomically
+from vreid_common.files import check_writable, write_atomically
+from vreid_common.files import write_json as write_json_file
 from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import DistanceRows
 from vreid_common.versions import package_versions
@@ -40,11 +40,8 @@ def check_outputs(args: argparse.Namespace, outputs: Sequence[str | None]) -> No
     """
     inputs = _input_files(args)
     taken: set[Path] = set()
+    check_writable(*outputs)
     for path in filter(None, outputs):
-        if Path(path).is_dir():
-            raise InputError(f"{path} cannot be written: it is a folder.")
-        if not Path(path).parent.is_dir():
-            raise InputError(f"{path} cannot be written: there is no folder {Path(path).parent}.")
         file = Path(path).resolve()
         if file in inputs:
             raise InputError(f"{path} cannot be written: it is an input of this command.")
@@ -111,8 +108,7 @@ def write_json(
         "results": list(results),
         "versions": package_versions(),
     }
-    text = json.dumps(content, indent=1) + "\n"
-    write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_json_file(path, content)
 
 
 def write_distance(path: str, distance: DistanceRows) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from vreid_common.cli import main
 from vreid_common.engine import Trainer
+from vreid_common.engine.console import take_down_logging
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def vreid(capfd) -> Callable[..., str]:
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])
+        take_down_logging()  # a process of its own would end here
         printed = capfd.readouterr()
         assert ended.value.code == status, printed.err + printed.out
         if status != 2:

@@ -1,5 +1,6 @@
 """``vreid translate apply`` and ``vreid translate compare``, from end to end."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,12 +95,16 @@ class TestCompare:
         for path in domains[0].glob("*.png"):
             bright = np.asarray(Image.open(path)).astype(int) + 130
             Image.fromarray(bright.clip(0, 255).astype(np.uint8)).save(tmp_path / "copy" / path.name)
-        assert compare("--sheet", tmp_path / "sheet.png") == 0
+        assert compare("--sheet", tmp_path / "sheet.png", "--json", tmp_path / "gap.json") == 0
         rows = [line.split("|")[1:-1] for line in capfd.readouterr().out.splitlines() if line.startswith("|")]
         assert [row[0].strip() for row in rows[2:]] == [
             "synthetic images", "their translations", "their translations, trained on translations",
         ]  # fmt: skip
         assert float(rows[2][1]) == 100
+        gap = json.loads((tmp_path / "gap.json").read_text())
+        assert [f"{100 * gap[f'{kind}accuracy']:.1f}" for kind in ("", "translated_", "retrained_")] == [
+            row[1].strip() for row in rows[2:]
+        ]
         assert float(rows[3][1]) <= 60
         assert Image.open(tmp_path / "sheet.png").size == (84 + 7 * 99, 3 * 99 + 3)
 
