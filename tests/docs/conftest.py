@@ -21,3 +21,8 @@ def _load(name: str) -> ModuleType:
 @pytest.fixture(scope="session")
 def make_configuration() -> ModuleType:
     return _load("make_configuration")
+
+
+@pytest.fixture(scope="session")
+def make_project() -> ModuleType:
+    return _load("make_project")
