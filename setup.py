@@ -42,6 +42,7 @@ setup(
         "safetensors",
         "numba",
         "scikit-learn",
+        "threadpoolctl",
         "matplotlib",
         "tqdm",
         "tensorboard",

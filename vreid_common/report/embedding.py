@@ -6,8 +6,9 @@ Shape shorthand: N images, D feature dimensions, S sampled images.
 from __future__ import annotations
 
 import numpy as np
-import torch
+from scipy.linalg import eigh
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -58,14 +59,22 @@ def lay_out(features: Tensor, metric: str, seed: int) -> np.ndarray | None:
     features = features - features.mean(dim=0)
     if len(features) < 4 or not (features.abs() > 1e-9).any():
         return None
-    # The signs of singular vectors are the library's choice: the same input gives the same ones.
-    u, s, _ = torch.linalg.svd(features, full_matrices=False)
-    reduced = (u * s)[:, :_DIMENSIONS].numpy()
+    reduced = _principal_components((features @ features.T).numpy())
     perplexity = min(_PERPLEXITY, (len(reduced) - 1) / 3)
     start = 1e-4 * reduced[:, :2] / reduced[:, 0].std()
-    if start.shape[1] < 2:
-        start = np.pad(start, ((0, 0), (0, 1)))
-    points = TSNE(perplexity=perplexity, init=start.astype(np.float32), random_state=seed).fit_transform(reduced)
+    with threadpool_limits(1):  # sums of several threads are no two times the same
+        points = TSNE(perplexity=perplexity, init=start.astype(np.float32), random_state=seed).fit_transform(reduced)
     # One scale for both axes: lengths in the plane stay comparable.
     centred = points - (points.min(axis=0) + points.max(axis=0)) / 2
     return 0.5 + centred / max(np.ptp(points, axis=0).max(), np.finfo(np.float32).tiny)
+
+
+def _principal_components(products: np.ndarray) -> np.ndarray:
+    """(S, up to 50) coordinates of the S images along their features' principal axes, the widest first.
+
+    Args:
+        products: (S, S) inner products of the centred features.
+    """
+    size = len(products)
+    variances, vectors = eigh(products, subset_by_index=[max(0, size - _DIMENSIONS), size - 1])
+    return (vectors * np.sqrt(variances.clip(min=0)))[:, ::-1]
