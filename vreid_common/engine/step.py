@@ -92,7 +92,7 @@ class TrainStep:
                 self.grad_scaler.step(optimizer)
 
     def finish(self, losses: Mapping[str, Tensor], images: int, data_seconds: float) -> None:
-        """Ends an iteration: keeps its losses for the next report, the names the same in all iterations."""
+        """Ends an iteration: keeps its losses, of the same names until the next report, which every epoch ends with."""
         if self.grad_scaler is not None:
             self.grad_scaler.update()
         self._names = list(losses)
