@@ -12,8 +12,9 @@ from torch import nn
 from vreid_common.errors import InputError
 from vreid_common.evaluation import VehicleEvaluator
 from vreid_common.report.activation_pairs import ActivationPair, Looker, choose_pairs, draw_pairs
-from vreid_common.report.analysis import Amounts, Analysis, Ranking, analyse
+from vreid_common.report.analysis import Amounts, Analysis, analyse
 from vreid_common.report.page import Page, now, write_page
+from vreid_common.report.ranking import Ranking
 
 __all__ = ["write_evaluation_report"]
 

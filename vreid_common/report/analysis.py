@@ -6,7 +6,7 @@ Shape shorthand: Q queries, G gallery images, S images laid out in the plane.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,53 +14,23 @@ import torch
 from tqdm import tqdm
 
 from vreid_common.evaluation.metrics import QueryMetrics, evaluate_rules
-from vreid_common.evaluation.protocols import Labels, Protocol, ProtocolResult, Selection, apply_protocol
+from vreid_common.evaluation.protocols import Labels, Protocol, ProtocolResult, apply_protocol
 from vreid_common.evaluation.rules import MatchRule
 from vreid_common.report.confusions import Confusion, find_confusions
 from vreid_common.report.embedding import lay_out, sample_images
 from vreid_common.report.examples import choose_examples
 from vreid_common.report.groups import Grouping, GroupTable
 from vreid_common.report.rank_lists import RankList, rank_lists
+from vreid_common.report.ranking import Ranking
 from vreid_common.report.survey import DistanceSurvey, survey_distances
-from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import UNKNOWN, VIEWS, DistanceRows, FeatureSet
 
-__all__ = ["Amounts", "Analysis", "Layout", "Ranking", "RankingAnalysis", "analyse"]
-
-FeaturePair = tuple[FeatureSet, FeatureSet]
+__all__ = ["Amounts", "Analysis", "Layout", "RankingAnalysis", "analyse"]
 
 _MOST_CAMERAS = 24
 """Wider tables are not read."""
 _IDENTITIES = 20
 """Laid out in the plane: more could not be told apart by their marks."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """A ranking to report on.
-
-    Attributes:
-        name: what the page calls it.
-        pipeline: its re-ranking, or none.
-        query, gallery: features; those of the rankings of one report are of the same images.
-        further: name → (query, gallery) with other features of the same images, for the pipeline.
-    """
-
-    name: str
-    pipeline: Pipeline
-    query: FeatureSet
-    gallery: FeatureSet
-    further: Mapping[str, FeaturePair] = field(default_factory=dict)
-
-    def part(self, selection: Selection | None) -> Ranking:
-        """That of some of the images; of all where ``selection`` is None."""
-        if selection is None:
-            return self
-        further = {name: selection.of(*pair) for name, pair in self.further.items()}
-        return Ranking(self.name, self.pipeline, *selection.of(self.query, self.gallery), further)
-
-    def distance(self) -> DistanceRows:
-        return self.pipeline(self.query, self.gallery, self.further).distance
 
 
 @dataclass(frozen=True)

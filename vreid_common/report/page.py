@@ -47,7 +47,7 @@ class Page:
 class Shot:
     """An image on the page: its data URI (None: a placeholder stands for it), its file's name, and its labels in words.
 
-    ``place`` is its camera and, where that is known, its track.
+    ``place`` is its camera and its track, as far as they are known.
     """
 
     picture: str | None
@@ -139,7 +139,10 @@ def _scatters(analysis: Analysis) -> list[Scatter]:
     )
     split = int(np.searchsorted(analysis.layout.rows, len(analysis.query)))
     titles = [
-        f"vehicle {pid}, camera {camid}{', query' if place < split else ''}".replace(f" {UNKNOWN}", " unknown")
+        ", ".join(
+            [f"{name} {value}" for name, value in (("vehicle", pid), ("camera", camid)) if value != UNKNOWN]
+            + ["query" if place < split else "gallery"]
+        )
         for place, (pid, camid) in enumerate(zip(pids.tolist(), camids.tolist(), strict=True))
     ]
     known = {title: labels for title, labels in (("vehicle", pids), ("camera", camids)) if (labels != UNKNOWN).any()}
@@ -155,5 +158,5 @@ def _shot(images: FeatureSet, row: int, thumbnails: Thumbnails) -> Shot:
         thumbnails(images.paths[row]),
         PurePath(images.paths[row]).name or "no path",
         "unknown vehicle" if pid == UNKNOWN else f"vehicle {pid}",
-        ("unknown camera" if camid == UNKNOWN else f"camera {camid}", *([] if track == UNKNOWN else [f"track {track}"])),
+        tuple(f"{name} {value}" for name, value in (("camera", camid), ("track", track)) if value != UNKNOWN),
     )

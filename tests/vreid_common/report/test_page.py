@@ -16,8 +16,9 @@ from vreid_common.evaluation import (
     evaluate_ranking,
 )
 from vreid_common.report.activation_pairs import ActivationPair, choose_pairs
-from vreid_common.report.analysis import Amounts, Ranking, analyse
+from vreid_common.report.analysis import Amounts, analyse
 from vreid_common.report.page import Page, render_page, write_page
+from vreid_common.report.ranking import Ranking
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
 from vreid_common.structures import FeatureRows, FeatureSet
 

@@ -17,8 +17,9 @@ from vreid_common.evaluation.commands.outputs import check_outputs, print_table,
 from vreid_common.evaluation.commands.pipelines import add_pipeline_arguments, read_pipelines
 from vreid_common.evaluation.protocols import Protocol
 from vreid_common.report.activation_pairs import Looker, choose_pairs, draw_pairs
-from vreid_common.report.analysis import Amounts, Ranking, analyse
+from vreid_common.report.analysis import Amounts, analyse
 from vreid_common.report.page import Page, now, write_page
+from vreid_common.report.ranking import Ranking
 from vreid_common.report.record import analysis_record
 
 __all__ = ["add_report_arguments", "run_report"]
