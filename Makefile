@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make bench: each sets up what it needs in .venv and installs nothing twice.
+# make demo · make test · make lint · make docs · make bench: each sets up what it needs in .venv and installs nothing twice.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 THREADS ?= 2
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs bench clean
 
 setup: $(READY)
 
@@ -31,6 +31,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+docs: $(READY)
+	$(BIN)/python docs/make_configuration.py
+	$(BIN)/python docs/make_commands.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The site: build/site/index.html"
+
 bench: $(READY)
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
@@ -41,4 +47,4 @@ bench: $(READY)
 	$(BIN)/python docs/figures/scaling.py
 
 clean:
-	rm -rf $(VENV) logs
+	rm -rf $(VENV) build/site logs

@@ -53,6 +53,7 @@ setup(
     ],
     extras_require={
         "export": ["onnx", "onnxruntime", "onnxscript"],
+        "docs": ["mkdocs", "mkdocs-material", "mkdocstrings-python"],
         "dev": ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "import-linter", "pytorch-metric-learning"],
     },
     entry_points={"console_scripts": ["vreid=vreid_common.cli:main"]},

@@ -24,5 +24,10 @@ def make_configuration() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def make_commands() -> ModuleType:
+    return _load("make_commands")
+
+
+@pytest.fixture(scope="session")
 def make_project() -> ModuleType:
     return _load("make_project")
