@@ -1,4 +1,4 @@
-"""Every project's test-time model, built by its Demo configuration, is an ONNX file that computes the same of real images."""
+"""The projects' test-time models as ONNX files that compute the same. DSAM's is FastReID's baseline, which other tests have."""
 
 import json
 from pathlib import Path
@@ -16,8 +16,12 @@ PROJECTS = Path(__file__).parents[2] / "projects"
 MODELS = {
     "WCVL": ("WCVL/configs/Demo/wcvl_r18.yml", [], None),
     "DEx": ("DEx/configs/Demo/r18-ibn.yml", ["MODEL.HEADS.EMBEDDING_DIM", "8", "DEX.PARTS.WIDTH", "[]"], {"features": 88}),
-    "Cybercore": ("CybercoreBaseline/configs/Demo/r18.yml", ["CYBERCORE.HEADS.DIM", "64"], {"features": 64}),
-    "DSAM": ("DSAM/configs/Demo/S-D.yml", [], {"features": 512}),
+    "Cybercore": (
+        "CybercoreBaseline/configs/Demo/r18.yml",
+        ["CYBERCORE.HEADS.DIM", "64", "TEST.FLIP.ENABLED", "False"],
+        {"features": 64},
+    ),
+    "EALN": ("EALN/configs/Demo/View-EALN.yml", [], {"fused": 1024, "embedding": 512, "by_view": 1024}),
 }
 
 

@@ -16,7 +16,7 @@ __all__ = ["RESIZING_TOLERANCE", "TOLERANCE", "Parity", "measure_parity", "model
 
 TOLERANCE = 1e-3
 """The largest relative difference that two runtimes' rounding makes; a graph that computes something else is far beyond it."""
-RESIZING_TOLERANCE = 2e-2
+RESIZING_TOLERANCE = 5e-2
 """The same where the graph resizes, and a few pixels are a grey value off Pillow's."""
 
 

@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,8 +36,8 @@ __all__ = ["edit_gallery", "load_gallery", "save_gallery"]
 
 _FORMAT = "vreid-gallery-1"
 _RECORD = "gallery.json"
-_OWN_NAMES = ("features-", "index-", ".")
-"""How the names of the other files begin, and of what an interrupted first build leaves."""
+_OWN_NAME = re.compile(r"features-[0-9a-f]{12}\.(safetensors|json)|index-[0-9a-f]{12}\.faiss")
+"""Of the other files; no file of another name is ever removed."""
 
 
 def save_gallery(gallery: Gallery, folder: str | os.PathLike[str]) -> None:
@@ -48,8 +49,8 @@ def save_gallery(gallery: Gallery, folder: str | os.PathLike[str]) -> None:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = any(not file.name.startswith(_OWN_NAMES) for file in folder.iterdir())
-        if others and not (folder / _RECORD).is_file():
+        names = [file.name for file in folder.iterdir() if not file.name.startswith(".")]
+        if _RECORD not in names and not all(map(_OWN_NAME.fullmatch, names)):  # all: what an interrupted first build leaves
             raise InputError(f"{folder} holds files but no {_RECORD}: give a gallery a folder of its own.")
         with _locked(folder):
             _write(gallery, folder)
@@ -105,10 +106,9 @@ def _write(gallery: Gallery, folder: Path) -> None:
         "versions": package_versions(),
     }
     write_json(folder / _RECORD, record)
-    for pattern in ("features-*.safetensors", "features-*.json", "index-*.faiss"):
-        for file in folder.glob(pattern):
-            if mark not in file.name:
-                file.unlink()
+    for file in folder.iterdir():
+        if _OWN_NAME.fullmatch(file.name) and mark not in file.name:
+            file.unlink()
 
 
 def _write_index(index: Index, path: Path) -> dict[str, Any]:

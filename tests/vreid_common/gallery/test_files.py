@@ -10,6 +10,7 @@ import torch
 from vreid_common.errors import InputError
 from vreid_common.gallery import INDEX_KINDS, Gallery, edit_gallery, load_gallery, save_gallery
 from vreid_common.gallery import files as gallery_files
+from vreid_common.structures import FeatureSet
 
 
 def names(folder: Path) -> list[str]:
@@ -94,12 +95,17 @@ class TestBadInput:
         with pytest.raises(InputError, match="is no gallery: it has no gallery.json; vreid gallery build makes one."):
             load_gallery(tmp_path / "none")
         (tmp_path / "mine").mkdir()
-        (tmp_path / "mine" / "thesis.txt").write_text("important")
+        draw(2).save(tmp_path / "mine" / "features-veri_query")
         with pytest.raises(InputError, match="holds files but no gallery.json"):
             save_gallery(Gallery.build(draw(2)), tmp_path / "mine")
         with pytest.raises(InputError, match="is no gallery"):
             edit_gallery(tmp_path / "mine", lambda gallery: gallery)
-        assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+        assert len(list((tmp_path / "mine").iterdir())) == 2
+
+    def test_files_of_others_stay_in_a_gallery_s_folder(self, folder, draw):
+        draw(2).save(folder / "features-veri_query")
+        edit_gallery(folder, lambda gallery: gallery.removed(["g/1.jpg"]))
+        assert len(FeatureSet.load(folder / "features-veri_query")) == 2
 
     def test_an_index_that_was_changed_is_never_given_to_faiss(self, folder, monkeypatch):
         index = next(folder.glob("index-*.faiss"))
