@@ -1,4 +1,7 @@
-"""Trains and evaluates Template: python projects/Template/train_net.py --config-file projects/Template/configs/Demo/r18.yml"""
+"""Trains and evaluates Template:
+
+python projects/Template/train_net.py --config-file projects/Template/configs/Demo/r18.yml
+"""
 
 from template import TemplateTrainer, add_template_config
 

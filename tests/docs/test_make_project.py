@@ -66,6 +66,12 @@ def test_nothing_of_the_templates_name_is_left(repository):
     assert [path for path in [*files, *texts] if "template" in path.name.lower() or path in texts] == []
 
 
+def test_a_longer_name_keeps_lines_within_the_limit(repository):
+    sources = [path for folder in ("projects", "tests/projects/somepaper") for path in (repository / folder).rglob("*.py")]
+    assert sources
+    assert [path.name for path in sources if max(map(len, path.read_text().splitlines())) > 128] == []
+
+
 @pytest.mark.parametrize("name", ["lower", "Two words", "9Lives", ""])
 def test_exception_name(make_project, tmp_path, name):
     with pytest.raises(InputError, match="is no name for a project"):
