@@ -117,6 +117,20 @@ def test_response_maps_show_where_the_last_convolution_responds(make_model):
     assert seen.min() >= 0
     assert seen[0].max() == 1
     assert model.training
+    model.backbone[3].weight.data.zero_()
+    assert not response_maps(model, images)[1].any()  # what is the same everywhere says nothing, whatever it is
+
+
+def test_response_maps_are_of_the_last_map_that_has_places(make_model):
+    model = make_model("INPUT.SIZE_TRAIN", [16, 16])
+    model.backbone.append(torch.nn.AdaptiveAvgPool2d(1))
+    maps = model.backbone[:-1].eval()(model.preprocess_image({"images": torch.full((1, 3, 16, 16), 255.0)}))
+    seen = response_maps(model, torch.ones(1, 3, 16, 16))
+    response = maps.relu().mean(1)[0]
+    corner = (response[0, 0] - response.min()) / (response.max() - response.min())
+    assert seen[0, 0, 0].item() == pytest.approx(corner.item(), abs=1e-5)
+    with pytest.raises(InputError, match="Images of 2x2 pixels have no response map"):
+        response_maps(model, torch.ones(1, 3, 2, 2))
 
 
 def test_an_overlay_is_half_image_and_half_colours():
