@@ -24,7 +24,7 @@ demo: $(READY)
 		--config-file projects/WCVL/configs/Demo/wcvl_r18.yml OUTPUT_DIR logs/demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(THREADS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
