@@ -1,6 +1,8 @@
 """Refusals, before anything is loaded, of configurations that FastReID accepts and gets wrong."""
 
+import torch
 from fastreid.config import CfgNode
+from fastreid.modeling import build_model
 from fastreid.modeling.backbones import BACKBONE_REGISTRY
 from fastreid.modeling.heads import REID_HEADS_REGISTRY
 from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
@@ -12,7 +14,7 @@ from vreid_common.errors import InputError
 from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.reranking.pipeline import compared_pipelines, pipeline_from_config
 
-__all__ = ["check_config"]
+__all__ = ["check_config", "check_model"]
 
 
 def check_config(cfg: CfgNode, *, training: bool) -> None:
@@ -49,6 +51,23 @@ def check_config(cfg: CfgNode, *, training: bool) -> None:
         )
     if training:
         _check_training(cfg)
+
+
+def check_model(cfg: CfgNode) -> None:
+    """Builds the model once, on the CPU and without weights, so that its parts refuse what they cannot use.
+
+    It takes seconds, which are well spent where hours may lie between the stages of a training.
+
+    Raises:
+        InputError: from the part that refuses.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg.MODEL.HEADS.NUM_CLASSES = 1  # known only once the data set is read
+    with torch.random.fork_rng(devices=[]):
+        build_model(cfg)
 
 
 def _check_registered(key: str, name: str, registry: Registry) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from fastreid.config import CfgNode
-from fastreid.modeling import build_model
 
 from cybercore.labels import LABELS
 from cybercore.loss_weight import AdaptiveLossWeight
+from vreid_common.engine.checks import check_model
 from vreid_common.errors import InputError
 
 __all__ = ["check_cybercore"]
@@ -27,7 +26,7 @@ def check_cybercore(cfg: CfgNode, *, training: bool) -> None:
             )
     if training:
         _check_training(cfg)
-    _build_once(cfg)
+    check_model(cfg)
 
 
 def _check_training(cfg: CfgNode) -> None:
@@ -42,13 +41,3 @@ def _check_training(cfg: CfgNode) -> None:
             raise InputError(
                 f"CYBERCORE.MALW weighs CrossEntropyLoss against a metric loss, but MODEL.LOSSES.NAME is {list(losses)}."
             )
-
-
-def _build_once(cfg: CfgNode) -> None:
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.MODEL.DEVICE = "cpu"
-    cfg.MODEL.BACKBONE.PRETRAIN = False
-    cfg.MODEL.HEADS.NUM_CLASSES = 1  # known only once the data set is read
-    with torch.random.fork_rng(devices=[]):
-        build_model(cfg)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import torch
 from fastreid.config import CfgNode
-from fastreid.modeling import build_model
 
+from vreid_common.engine.checks import check_model
 from vreid_common.errors import InputError
 from vreid_common.modeling.generative import GAN_LOSSES
 
@@ -48,14 +47,4 @@ def check_ealn(cfg: CfgNode, *, training: bool) -> None:
             f"EALN.VIEW.RELEASE_EPOCHS {keys.VIEW.RELEASE_EPOCHS} leaves none of SOLVER.MAX_EPOCH {cfg.SOLVER.MAX_EPOCH} "
             "epochs with Eq. 10: lower it or train longer."
         )
-    _build_once(cfg)
-
-
-def _build_once(cfg: CfgNode) -> None:
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.MODEL.DEVICE = "cpu"
-    cfg.MODEL.BACKBONE.PRETRAIN = False
-    cfg.MODEL.HEADS.NUM_CLASSES = 1  # known only once the data set is read
-    with torch.random.fork_rng(devices=[]):
-        build_model(cfg)
+    check_model(cfg)
