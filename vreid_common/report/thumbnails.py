@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import io
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
 from vreid_common.data import ImageReadError, read_image
+from vreid_common.report.heat import heat_over
 
 __all__ = ["Thumbnails", "heat_picture", "plain_picture"]
 
@@ -51,10 +51,8 @@ def plain_picture(image: Tensor) -> str:
 
 
 def heat_picture(image: Tensor, heat: Tensor) -> str:
-    """The same under a map (H, W) in [0, 1]: the higher its value, the more of the colour covers the image."""
-    colours = matplotlib.colormaps["inferno"](heat.numpy())[..., :3] * 255
-    cover = 0.6 * heat.numpy()[..., None]
-    return _data_uri(Image.fromarray(np.rint((1 - cover) * _pixels(image) + cover * colours).astype(np.uint8)))
+    """The same under a map (H, W) in [0, 1]."""
+    return _data_uri(Image.fromarray(heat_over(_pixels(image), heat.numpy())))
 
 
 def _pixels(image: Tensor) -> np.ndarray:

@@ -22,12 +22,13 @@ from fastreid.config import CfgNode
 from ealn.distances import belt_shares, real_distances
 from ealn.networks import HARD
 from ealn.pictures import draw_distances, draw_losses, draw_sweep
-from ealn.responses import overlay, response_maps
+from ealn.responses import response_maps
 from ealn.runs import TrainedRun, embed_test_images
 from ealn.sheets import choose_items, draw_generated, read_images
 from vreid_common.data import build_dataset
 from vreid_common.errors import InputError
 from vreid_common.report import save_figure
+from vreid_common.report.heat import heat_over
 from vreid_common.structures import VehicleImage
 from vreid_common.study.plan import plan_runs
 from vreid_common.study.results import ResultStore
@@ -66,7 +67,7 @@ def responses(args: argparse.Namespace) -> None:
     rows = {"image": [*as_pixels(shown).permute(0, 2, 3, 1).cpu().numpy()]}
     for name, model in models.items():
         maps = response_maps(model, shown).cpu().numpy()
-        rows[name] = [overlay(*pair) for pair in zip(rows["image"], maps, strict=True)]
+        rows[name] = [heat_over(*pair) for pair in zip(rows["image"], maps, strict=True)]
     save_sheet(draw_sheet(rows), Path(args.output))
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
@@ -17,8 +15,7 @@ from ealn.meta_arch import EALN
 from vreid_common.errors import InputError
 from vreid_common.features.inference import inference
 
-__all__ = ["overlay", "response_maps"]
-
+__all__ = ["response_maps"]
 
 _FLAT = 1e-4
 """A map whose values differ by less than this share of the largest has nothing to say but rounding errors."""
@@ -57,17 +54,3 @@ def response_maps(model: EALN, images: Tensor) -> Tensor:
     response = interpolate(response, images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
     low, high = response.amin(dim=(1, 2), keepdim=True), response.amax(dim=(1, 2), keepdim=True)
     return torch.where(high - low > _FLAT * high, (response - low) / (high - low), 0)
-
-
-def overlay(image: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """A response map in colours over its image, half and half.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        response: (H, W), 0 to 1.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
-    colours = 255 * matplotlib.colormaps["jet"](response)[..., :3]
-    return (0.5 * image + 0.5 * colours).round().astype(np.uint8)

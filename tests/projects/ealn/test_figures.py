@@ -10,7 +10,7 @@ import torch
 from ealn import EALNTrainer
 from ealn.figures import main
 from ealn.pictures import draw_distances, draw_sweep
-from ealn.responses import overlay, response_maps
+from ealn.responses import response_maps
 from ealn.runs import TrainedRun, embed_test_images
 from ealn.sheets import read_images
 from PIL import Image
@@ -131,13 +131,6 @@ def test_response_maps_are_of_the_last_map_that_has_places(make_model):
     assert seen[0, 0, 0].item() == pytest.approx(corner.item(), abs=1e-5)
     with pytest.raises(InputError, match="Images of 2x2 pixels have no response map"):
         response_maps(model, torch.ones(1, 3, 2, 2))
-
-
-def test_an_overlay_is_half_image_and_half_colours():
-    image = np.full((2, 2, 3), 100, np.uint8)
-    cold, hot = overlay(image, np.array([[0.0, 1.0], [0.0, 1.0]]))[0]
-    assert cold[2] > cold[0]  # blue
-    assert hot[0] > hot[2]  # red
 
 
 def test_histograms_sum_to_one_hundred():
