@@ -1,4 +1,4 @@
-"""The projects' test-time models as ONNX files that compute the same. DSAM's is FastReID's baseline, which other tests have."""
+"""The projects' test-time models as ONNX files that compute the same."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,9 @@ from vreid_common.engine.config_file import load_config
 from vreid_common.engine.project import find_project
 from vreid_common.export import OnnxNetwork, model_features
 
+pytest.importorskip("onnxscript", reason="vreid[export] is not installed")
+pytest.importorskip("onnxruntime", reason="vreid[export] is not installed")
+
 PROJECTS = Path(__file__).parents[2] / "projects"
 # A configuration of each project, how it is made small, and the names and sizes of its features.
 MODELS = {
@@ -21,8 +24,14 @@ MODELS = {
         ["CYBERCORE.HEADS.DIM", "64", "TEST.FLIP.ENABLED", "False"],
         {"features": 64},
     ),
+    "DSAM": ("DSAM/configs/Demo/S-D.yml", [], {"features": 512}),
     "EALN": ("EALN/configs/Demo/View-EALN.yml", [], {"fused": 1024, "embedding": 512, "by_view": 1024}),
 }
+
+
+def test_every_project_is_here():
+    projects = {path.parent.name for path in PROJECTS.glob("*/train_net.py")}
+    assert {file.split("/")[0] for file, *_ in MODELS.values()} == projects
 
 
 @pytest.mark.parametrize("name", MODELS)
