@@ -7,14 +7,16 @@ import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vreid_common.errors import InputError
+from vreid_common.files import check_writable, write_json
 from vreid_common.study.plan import Run, plan_runs
 from vreid_common.study.progress import ProgressView
 from vreid_common.study.results import ResultStore, write_text
 from vreid_common.study.schedule import Resources, execute, missing_runs
 from vreid_common.study.spec import Study, read_study
-from vreid_common.study.table import make_table, replace_table, table_in
+from vreid_common.study.table import make_table, replace_table, table_in, table_record
 
 __all__ = ["add_study_arguments", "run_study"]
 
@@ -38,6 +40,10 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=_positive, help="runs at a time (default: one a GPU, or one for every two cores)")
     parser.add_argument("--threads", type=_positive, help="threads of each run (default: the cores divided among the jobs)")
+    parser.add_argument(
+        "--json", metavar="FILE",
+        help="write the values of every seed; with --dry-run the runs, with --check the files whose table differs",
+    )  # fmt: skip
 
 
 def run_study(args: argparse.Namespace) -> int:
@@ -46,21 +52,22 @@ def run_study(args: argparse.Namespace) -> int:
     Raises:
         InputError: a study file, a config, a result or a README is not as it must be.
     """
+    check_writable(args.json)
     studies = [read_study(path) for path in args.files]
     plans = [plan_runs(study) for study in studies]
     store = ResultStore(Path(args.results_dir).resolve() if args.results_dir else None)
     if args.check:
-        return _check(studies, plans, store)
+        return _check(studies, plans, store, args.json)
     wanted = _wanted(studies, plans, args.only)
     work_dir = Path(args.work_dir).resolve()
     missing = missing_runs(wanted, store, work_dir)
     if args.dry_run:
-        return _list(wanted, missing)
+        return _list(wanted, missing, args.json)
     if not args.results_dir:
         for study in studies:
             table_in(study.readme, study.name)  # a README without markers is found before hours of training, not after
     try:
-        failed = not args.no_run and _execute(missing, store, work_dir, args)
+        failed = [] if args.no_run else _execute(missing, store, work_dir, args)
     except KeyboardInterrupt:
         print("vreid study: interrupted; the same command goes on where it was.", file=sys.stderr)
         return 130
@@ -69,6 +76,9 @@ def run_study(args: argparse.Namespace) -> int:
         print(table)
         if not args.results_dir:
             write_text(study.readme, replace_table(study.readme, study.name, table))
+    if args.json:
+        tables = [table_record(study, plan, store) for study, plan in zip(studies, plans, strict=True)]
+        write_json(args.json, {"tables": tables, "failed": failed})
     return 1 if failed else 0
 
 
@@ -95,18 +105,25 @@ def _wanted(studies: Sequence[Study], plans: Sequence[Mapping[tuple[str, int], R
     return list(runs.values())
 
 
-def _list(wanted: Sequence[Run], missing: Sequence[Run]) -> int:
+def _list(wanted: Sequence[Run], missing: Sequence[Run], json_file: str | None) -> int:
     to_do = {run.id for run in missing}
     again = [run for run in missing if run.id not in {other.id for other in wanted}]
-    for run in [*wanted, *again]:
-        print(f"{run.id}  {'to do' if run.id in to_do else 'done '}  {run.project.name}: {run.label}")
+    runs = [{**_about(run), "done": run.id not in to_do} for run in [*wanted, *again]]
+    for run in runs:
+        print(f"{run['run']}  {'done ' if run['done'] else 'to do'}  {run['project']}: {run['label']}")
+    if json_file:
+        write_json(json_file, {"runs": runs})
     return 0
 
 
-def _execute(missing: Sequence[Run], store: ResultStore, work_dir: Path, args: argparse.Namespace) -> bool:
-    """Executes what is missing and says what failed; True if anything did."""
+def _about(run: Run) -> dict[str, Any]:
+    return {"run": run.id, "project": run.project.name, "label": run.label}
+
+
+def _execute(missing: Sequence[Run], store: ResultStore, work_dir: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Executes what is missing and says what failed; returns that."""
     if not missing:
-        return False
+        return []
     resources = Resources.of_this_machine(args.jobs, args.threads)
     where = f" on GPU {', '.join(resources.gpus)}" if resources.gpus else ""
     print(
@@ -119,18 +136,22 @@ def _execute(missing: Sequence[Run], store: ResultStore, work_dir: Path, args: a
         print(f"vreid study: {len(failures)} of {len(missing)} runs failed (see above):", file=sys.stderr)
         for failure in failures:
             print(f"  {failure.run.label} ({failure.run.id}): {failure.reason.splitlines()[0]}", file=sys.stderr)
-    return bool(failures)
+    return [{**_about(failure.run), "reason": failure.reason} for failure in failures]
 
 
-def _check(studies: Sequence[Study], plans: Sequence[Mapping[tuple[str, int], Run]], store: ResultStore) -> int:
+def _check(
+    studies: Sequence[Study], plans: Sequence[Mapping[tuple[str, int], Run]], store: ResultStore, json_file: str | None
+) -> int:
     """Compares each README's table with the one made from the results, and prints the difference."""
-    different = 0
+    different = []
     for study, plan in zip(studies, plans, strict=True):
         stands, made = table_in(study.readme, study.name), make_table(study, plan, store)
         if stands != made:
-            different = 1
+            different.append(str(study.path))
             lines = difflib.unified_diff(
                 stands.splitlines(), made.splitlines(), str(study.readme), str(study.path), lineterm=""
             )
             print("\n".join(lines))
-    return different
+    if json_file:
+        write_json(json_file, {"different": different})
+    return 1 if different else 0

@@ -17,7 +17,7 @@ from vreid_common.study.plan import RENDERED_DATASETS, Run
 from vreid_common.study.results import ResultStore
 from vreid_common.study.spec import Column, Row, Study
 
-__all__ = ["make_table", "replace_table", "table_in"]
+__all__ = ["make_table", "replace_table", "table_in", "table_record"]
 
 _ABSENT = "–"
 _NOT_RUN = "not run"
@@ -57,6 +57,21 @@ def make_table(study: Study, plan: Mapping[tuple[str, int], Run], store: ResultS
         lines.append(cells)
     table = "\n".join(f"| {' | '.join(_escape(cell) for cell in line)} |" for line in lines)
     return f"**{study.title}**\n\n{table}\n\n{_caption(study, plan, records)}\n"
+
+
+def table_record(study: Study, plan: Mapping[tuple[str, int], Run], store: ResultStore) -> dict[str, Any]:
+    """The table as JSON has it: of each cell the value of each seed that was run, beside the paper's figure."""
+    rows = []
+    for row in study.rows:
+        if row.hidden:
+            continue
+        records = {seed: record for seed in study.seeds if (record := store.load(plan[row.name, seed])) is not None}
+        values = {
+            column.header: {seed: _value(study, row, column, record) for seed, record in records.items()}
+            for column in study.columns
+        }
+        rows.append({"name": row.name, "paper": dict(row.paper), "values": values})
+    return {"study": str(study.path), "title": study.title, "dataset": study.dataset, "rows": rows}
 
 
 def _value(study: Study, row: Row, column: Column, record: Mapping[str, Any]) -> float | None:

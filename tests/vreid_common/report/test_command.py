@@ -25,6 +25,13 @@ def test_two_runs_in_one_picture(folders):
     assert picture.stat().st_size > 1000
 
 
+def test_json_has_the_curves(folders, capsys):
+    output = ("--output", folders / "cmc.png", "--json", folders / "cmc.json", "--max-rank", 2)
+    assert run(f"S={folders}/a", f"S+D={folders}/b", *output) == 0
+    assert json.loads((folders / "cmc.json").read_text())["curves"] == {"S": [0.5, 0.6], "S+D": [0.7, 0.8]}
+    assert capsys.readouterr().out == f"{folders}/cmc.png: S 50.0, S+D 70.0 % at rank 1.\n"
+
+
 def test_wrong_arguments(folders, capsys):
     assert run(f"{folders}/a", "--output", folders / "cmc.png") == 2
     assert "give each curve as NAME=PATH" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Rank lists: which images, in which order, framed how; and the command."""
 
+import json
 import re
 
 import numpy as np
@@ -96,9 +97,19 @@ def test_the_command_draws_before_and_after(sets, tmp_path, capsys):
     for name, images in zip(("q", "g"), sets, strict=True):
         images.save(tmp_path / name)
     common = ["rank-lists", "--query", str(tmp_path / "q"), "--gallery", str(tmp_path / "g")]
+    outputs = ["--output", str(tmp_path / "out.png"), "--json", str(tmp_path / "out.json")]
     with pytest.raises(SystemExit) as ended:
-        main([*common, "--steps", "k_reciprocal", "--set", "k_reciprocal.k1=2", "--output", str(tmp_path / "out.png")])
+        main([*common, "--steps", "k_reciprocal", "--set", "k_reciprocal.k1=2", *outputs])
     assert ended.value.code == 0
+    drawn = json.loads((tmp_path / "out.json").read_text())["lists"]
+    assert [entry["query"] for entry in drawn] == [sets[0].paths[row] for row in (0, 0, 1, 1)]
+    reranked = "re-ranked by k_reciprocal(k1=2, k2=6, lambda_value=0.3)"
+    assert [entry["ranking"] for entry in drawn] == ["no re-ranking", reranked] * 2
+    places = [sets[1].paths.index(found["image"]) for found in drawn[0]["images"]]
+    distances = 1 - sets[0].features[0] @ sets[1].features.T
+    assert [found["distance"] for found in drawn[0]["images"]] == pytest.approx(distances[places].tolist())
+    shown = [int(sets[1].pids[place]) for place in places]
+    assert [found["correct"] for found in drawn[0]["images"]] == [None if pid < 0 else pid == 1 for pid in shown]
     assert re.search(r"out.png: 2 queries, 2 rankings.", capsys.readouterr().out)
     with Image.open(tmp_path / "out.png") as picture:
         assert picture.height == 4 * (96 + 8 + 4 + 12) + 4

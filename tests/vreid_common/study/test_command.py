@@ -61,6 +61,33 @@ def test_trains_what_is_missing_and_writes_the_table(project, capsys):
     assert len(list(project.results.glob("*.json"))) == 6
 
 
+def test_json(project, tmp_path):
+    """The runs, the values of every seed, what failed, and the files whose table differs."""
+    path = project.write_study()
+
+    def study(*arguments: str, status: int = 0) -> dict:
+        assert project.study(*arguments, "--json", str(tmp_path / "out.json")) == status
+        return json.loads((tmp_path / "out.json").read_text())
+
+    runs = study("--dry-run")["runs"]
+    assert [(run["project"], run["label"], run["done"]) for run in runs[:2]] == [
+        ("Toy", "Baseline, seed 0", False), ("Toy", "Ours, seed 0", False),
+    ]  # fmt: skip
+    record = study()
+    (table,) = record["tables"]
+    assert [row["values"] for row in table["rows"]][:2] == [{"mAP": {"0": 50, "1": 52}}, {"mAP": {"0": 61.5, "1": 63.5}}]
+    assert (table["rows"][0]["paper"], table["study"], record["failed"]) == ({"mAP": 79.3}, str(path), [])
+    assert {run["run"] for run in runs} == {result.stem for result in project.results.glob("*.json")}
+    assert all(run["done"] for run in study("--dry-run")["runs"])
+    assert study("--check") == {"different": []}
+    path.write_text(path.read_text().replace("seeds: [0, 1]", "seeds: [0, 1]\noverrides: {FAIL: true}"))
+    failed = study(status=1)["failed"]
+    assert failed[0]["label"] == "Baseline, seed 0"
+    assert failed[0]["reason"].startswith("ended with exit code 3")
+    project.readme.write_text(project.readme.read_text().replace("not run", "run", 1))
+    assert study("--check", status=1) == {"different": [str(path)]}
+
+
 def test_second_time_nothing_is_run_and_check_passes_without_the_work_folder(project):
     project.write_study()
     project.study()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from dataclasses import asdict, fields
@@ -112,6 +113,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     _add_number(run, "--beta1", AdamSettings().beta1, "Adam's")
     _add_number(run, "--checkpoint-period", 1000, "iterations between two checkpoints and sheets of samples")
     _add_number(run, "--seed", 0, "one seed gives one result")
+    run.add_argument("--json", metavar="FILE", help="write what was trained, on how many images, and the last losses")
     _add_place(run)
 
 
@@ -122,6 +124,7 @@ def _add_apply_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", required=True, type=Path, metavar="FOLDER", help="for the copy; run again after an interruption, it goes on"
     )
     _add_number(parser, "--batch-size", 16, "images of a batch")
+    parser.add_argument("--json", metavar="FILE", help="write how many images were translated, by what")
     _add_place(parser)
 
 
@@ -176,6 +179,7 @@ def _config(args: argparse.Namespace) -> CfgNode:
 
 
 def _train(args: argparse.Namespace) -> None:
+    check_writable(args.json)
     set_up_logging(args.output)
     cfg = _config(args)
     source, target = (read_domain(cfg, name) for name in (args.source, args.target))
@@ -201,9 +205,14 @@ def _train(args: argparse.Namespace) -> None:
         workers=args.workers,
         resume=args.resume,
     )
+    if args.json:
+        images = {"source": len(source), "target": len(target)}
+        *_, last = Path(args.output, "metrics.json").read_text(encoding="utf-8").splitlines()
+        write_json(args.json, {"output": args.output, "images": images, "last": json.loads(last)})
 
 
 def _apply(args: argparse.Namespace) -> None:
+    check_writable(args.json)
     set_up_logging("")
     device = torch.device(_config(args).MODEL.DEVICE)
     translator, size = load_translator(args.weights)
@@ -225,6 +234,8 @@ def _apply(args: argparse.Namespace) -> None:
             workers=args.workers,
         )
     logger.info("%s: %d of %d images translated by this call; all other files copied.", args.output, written, images)
+    if args.json:
+        write_json(args.json, {"output": str(args.output), "translated": written, "images": images, **identity})
 
 
 def _compare(args: argparse.Namespace) -> None:

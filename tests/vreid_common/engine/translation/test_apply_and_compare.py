@@ -11,6 +11,7 @@ from PIL import Image
 
 from vreid_common.engine.translation.settings import load_translator
 from vreid_common.errors import InputError
+from vreid_common.features import file_digest
 
 
 @pytest.fixture
@@ -29,7 +30,10 @@ def apply(translate: Callable[..., int], weights: Path, domains: tuple[Path, Pat
 
 
 def test_images_are_what_the_translator_makes_of_them(apply, weights, domains, tmp_path, capfd):
-    assert apply("--batch-size", 3, "--workers", 2) == 0
+    assert apply("--batch-size", 3, "--workers", 2, "--json", tmp_path / "about.json") == 0
+    about = json.loads((tmp_path / "about.json").read_text())
+    assert (about["output"], about["translated"], about["images"]) == (str(tmp_path / "copy"), 7, 7)
+    assert about["checkpoint"] == file_digest(weights)
     assert "7 of 7 images translated by this call" in capfd.readouterr().out
     translator, size = load_translator(weights)
     assert size == (16, 16)

@@ -58,6 +58,17 @@ def test_what_a_training_leaves(unbroken):
     assert "Training from iteration 1 to 12" in (unbroken / "log.txt").read_text()
 
 
+def test_json_has_the_last_losses(train, tmp_path):
+    """Also of a training that was finished before."""
+    for arguments in ((), ("--resume",)):
+        assert train(tmp_path / "out", 3, "--json", tmp_path / "about.json", *arguments) == 0
+        about = json.loads((tmp_path / "about.json").read_text())
+        assert about["images"] == {"source": 7, "target": 5}
+        assert about["last"] == json.loads((tmp_path / "out" / "metrics.json").read_text().splitlines()[-1])
+        assert about["last"]["iteration"] == 2
+        (tmp_path / "about.json").unlink()
+
+
 def test_a_resumed_training_ends_like_an_unbroken_one(train, unbroken, tmp_path, capfd):
     output = tmp_path / "resumed"
     assert train(output, 5, "--resume") == 0  # nothing there yet: starts
