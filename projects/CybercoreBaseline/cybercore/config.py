@@ -18,8 +18,8 @@ def add_cybercore_config(cfg: CfgNode) -> CfgNode:
     cfg.CYBERCORE.MIXSTYLE = CfgNode()
     # True mixes the styles of training images.
     cfg.CYBERCORE.MIXSTYLE.ENABLED = False
-    # Stages of the backbone that it comes after: nn.Sequential modules by name. Those of ResNet, ResNeXt and ResNeSt are
-    # layer1 .. layer4, of OSNet conv2 .. conv4.
+    # Stages of the backbone that it comes after, by name. Those of ResNet, ResNeXt and ResNeSt are layer1 .. layer4, of
+    # RegNet s1 .. s4, of OSNet conv2 .. conv4, of RepVGG stage1 .. stage4.
     cfg.CYBERCORE.MIXSTYLE.AFTER = ["layer1", "layer2"]
     # alpha of lambda ~ Beta(alpha, alpha).
     cfg.CYBERCORE.MIXSTYLE.ALPHA = 0.1

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from fastreid.modeling.backbones.regnet.effnet import EffStage
+from fastreid.modeling.backbones.regnet.regnet import AnyStage
 from torch import Tensor, nn
 from torch.distributions import Beta
 
@@ -23,6 +25,9 @@ PARTNERS = ("crossdomain", "random")
 
 _EPSILON = 1e-6
 """Added to variances, as the authors of MixStyle do."""
+
+_STAGES = (nn.Sequential, AnyStage, EffStage)
+"""What runs through its children in their order, so that a further one comes last."""
 
 
 class MixStyle(nn.Module):
@@ -118,18 +123,23 @@ def insert_mixstyle(
 
     Args:
         backbone: changed in place; the names of its weights stay what they are.
-        after: the stages, ``nn.Sequential`` modules by their names in the backbone.
+        after: the stages by their names in the backbone: ``nn.Sequential`` modules, or RegNet's or EfficientNet's stages.
 
     Raises:
-        InputError: there is no such stage.
+        InputError: there is no such stage, none is named, or one twice.
     """
+    if not after or len(set(after)) < len(after):
+        raise InputError(f"CYBERCORE.MIXSTYLE.AFTER is {list(after)}: name at least one stage of the backbone, each once.")
     modules = dict(backbone.named_modules())
     layers = []
     for name in after:
         stage = modules.get(name)
-        if not isinstance(stage, nn.Sequential):
-            known = ", ".join(key for key, module in backbone.named_children() if isinstance(module, nn.Sequential))
+        if not isinstance(stage, _STAGES):
+            known = ", ".join(key for key, module in backbone.named_children() if isinstance(module, _STAGES))
             raise InputError(f"CYBERCORE.MIXSTYLE.AFTER names {name!r}, but the stages of the backbone are {known or 'none'}.")
         layers.append(MixStyle(alpha, probability, partner))
-        stage.append(layers[-1])
+        stage.add_module("mixstyle", layers[-1])
+    for number in range(1, 5):
+        # FastReID's ResNets read this list of the blocks that a non-local one follows beyond its end, unless -1 ends it.
+        getattr(backbone, f"NL_{number}_idx", []).append(-1)
     return layers

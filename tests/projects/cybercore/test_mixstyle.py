@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -117,26 +119,35 @@ def test_exception_bad_values(arguments, message):
 
 
 BACKBONES = [
-    ("build_resnet_backbone", "18x", ["layer1", "layer2"]),
-    ("build_resnext_backbone", "50x", ["layer1", "layer2"]),
-    ("build_resnest_backbone", "50x", ["layer1", "layer2"]),
-    ("build_osnet_backbone", "x0_25", ["conv2", "conv3"]),
+    ("build_resnet_backbone", "18x", False, ("layer1", "layer2")),
+    ("build_resnet_backbone", "50x", True, ("layer1", "layer2", "layer3")),
+    ("build_resnext_backbone", "50x", False, ("layer1", "layer2")),
+    ("build_resnext_backbone", "50x", True, ("layer2",)),
+    ("build_resnest_backbone", "50x", False, ("layer1", "layer2")),
+    ("build_cbam_resnet_backbone", "50x", False, ("layer1", "layer2")),
+    ("build_regnet_backbone", "400x", False, ("s1", "s2")),
+    ("build_effnet_backbone", "b0", False, ("s1", "s2")),
+    ("build_repvgg_backbone", "A0", False, ("stage1", "stage2")),
+    ("build_osnet_backbone", "x0_25", False, ("conv2", "conv3")),
 ]
 
 
-@pytest.mark.parametrize(("name", "depth", "after"), BACKBONES)
-def test_feature_comes_after_the_stages_of_fastreid_s_backbones(make_cfg, name, depth, after):
-    cfg = make_cfg("MODEL.BACKBONE.NAME", name, "MODEL.BACKBONE.DEPTH", depth, "MODEL.BACKBONE.WITH_NL", False)
+@pytest.mark.parametrize(("name", "depth", "non_local", "after"), BACKBONES)
+def test_feature_comes_after_the_stages_of_fastreid_s_backbones(make_cfg, name, depth, non_local, after):
+    """In evaluation the network is what it was."""
+    cfg = make_cfg("MODEL.BACKBONE.NAME", name, "MODEL.BACKBONE.DEPTH", depth, "MODEL.BACKBONE.WITH_NL", non_local)
     backbone = build_backbone(cfg)
-    weights = list(backbone.state_dict())
+    weights, images = list(backbone.state_dict()), torch.randn(2, 3, 64, 64)
+    expected = backbone.eval()(images)
     layers = insert_mixstyle(backbone, after, 0.1, 1.0, "random")
     assert list(backbone.state_dict()) == weights
+    assert torch.equal(backbone.eval()(images), expected)
     met = []
     for layer in layers:
         layer.register_forward_hook(lambda module, given, _: met.append((layers.index(module), given[0].shape[1])))
-    backbone.train()(torch.randn(2, 3, 64, 64))
-    assert [place for place, _ in met] == [0, 1]
-    assert met[0][1] < met[1][1]
+    backbone.train()(images)
+    assert [place for place, _ in met] == list(range(len(after)))
+    assert all(first < second for (_, first), (_, second) in itertools.pairwise(met))
 
 
 def test_exception_a_stage_that_is_not_there():
@@ -146,3 +157,9 @@ def test_exception_a_stage_that_is_not_there():
     for name in ("layer9", "stem"):
         with pytest.raises(InputError, match=f"names '{name}', but the stages of the backbone are layer1"):
             insert_mixstyle(backbone, [name], 0.1, 0.5, "random")
+
+
+@pytest.mark.parametrize("after", [(), ("layer1", "layer2", "layer1")])
+def test_exception_no_stage_or_one_twice(after):
+    with pytest.raises(InputError, match=r"AFTER is \[.*\]: name at least one stage of the backbone, each once"):
+        insert_mixstyle(nn.Sequential(), after, 0.1, 0.5, "random")

@@ -79,7 +79,8 @@ def _part_sampler(
     if found < num_pids or len(items) < num_pids * instances:
         raise InputError(
             f"A batch takes {num_pids} {DOMAINS[domain]} identities with {instances} images each (DATALOADER.SYNTHETIC_SHARE), "
-            f"and the training data have {found} with {len(items)} images: change the share, or lower SOLVER.IMS_PER_BATCH."
+            f"and the training data have {found} with {len(items)} images: name a {DOMAINS[domain]} set in DATASETS.NAMES, "
+            "change the share, or lower SOLVER.IMS_PER_BATCH."
         )
     part = cfg.clone()
     part.defrost()
