@@ -79,6 +79,7 @@ class ItemDataset(Dataset):
             "camids": self._cam_labels[item.camid] if self.relabel else item.camid,
             "track_ids": item.track_id,
             "view_ids": item.view_id,
+            "timestamps": item.timestamp,
             "domains": item.domain,
             "indices": index,
             "img_paths": item.path,

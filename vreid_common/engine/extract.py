@@ -116,19 +116,8 @@ def _write(features: Tensor, parts: dict[str, list[VehicleImage]], output: Path)
     start, written = 0, []
     for suffix, items in parts.items():
         path = output.with_name(output.name + suffix)
-        _feature_set(features[start : start + len(items)], items).save(path)
+        FeatureSet.from_items(features[start : start + len(items)], items).save(path)
         start += len(items)
         logger.info("%s: %d images, %d dimensions.", path.with_name(f"{path.name}.safetensors"), len(items), features.shape[1])
         written.append({"path": str(path), "images": len(items), "dimensions": features.shape[1]})
     return written
-
-
-def _feature_set(features: Tensor, items: list[VehicleImage]) -> FeatureSet:
-    return FeatureSet.create(
-        features,
-        [item.pid for item in items],
-        [item.camid for item in items],
-        [item.track_id for item in items],
-        [item.view_id for item in items],
-        [item.path for item in items],
-    )

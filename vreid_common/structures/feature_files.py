@@ -18,15 +18,15 @@ from vreid_common.structures.item import UNKNOWN
 
 __all__ = ["read_features"]
 
-_LABELS = ("pids", "camids", "track_ids", "view_ids")
+_LABELS = ("pids", "camids", "track_ids", "view_ids", "timestamps")
 
 
 def read_features(path: str | os.PathLike[str]) -> FeatureSet:
     """Reads a feature set (.safetensors with its .json), a .npy of features or a .npz of features and labels.
 
     A .npy holds the features (N, D) alone. A .npz holds ``features`` and, where they are known, ``pids``, ``camids``,
-    ``track_ids``, ``view_ids`` (N,) of whole numbers and ``paths`` (N,) of strings. What is not there is unknown (-1).
-    Nothing is unpickled.
+    ``track_ids``, ``view_ids``, ``timestamps`` (N,) of whole numbers and ``paths`` (N,) of strings. What is not there is
+    unknown (-1). Nothing is unpickled.
 
     Raises:
         InputError: the file is missing, damaged or of another kind, or its arrays do not fit one another.
@@ -68,7 +68,7 @@ def _from_arrays(path: Path, arrays: dict[str, np.ndarray]) -> FeatureSet:
     try:
         return FeatureSet.create(
             np.require(features, np.float32, ["C", "W"]),
-            *(arrays.get(name, np.full(len(features), UNKNOWN)) for name in _LABELS),
+            **{name: arrays.get(name, np.full(len(features), UNKNOWN)) for name in _LABELS},
             paths=None if paths is None else paths.tolist(),
         )
     except InputError as error:

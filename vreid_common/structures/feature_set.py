@@ -20,11 +20,13 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
-from vreid_common.structures.item import UNKNOWN
+from vreid_common.structures.item import UNKNOWN, VehicleImage
 
 __all__ = ["FeatureSet"]
 
-_LABELS = ("pids", "camids", "track_ids", "view_ids")
+_LABELS = ("pids", "camids", "track_ids", "view_ids", "timestamps")
+_FIELDS = {label: label.removesuffix("s") for label in _LABELS}
+"""Label → the field of an item that has it."""
 _FORMAT = "vreid-features-1"
 
 
@@ -35,9 +37,10 @@ class FeatureSet:
     Attributes:
         features: (N, D) finite float32, on any device.
         pids: (N,) int64 identities, on the CPU like all labels.
-        camids: (N,) int64 cameras; ``UNKNOWN`` (-1) where not known, as in the two below.
+        camids: (N,) int64 cameras; ``UNKNOWN`` (-1) where not known, as in the three below.
         track_ids: (N,) int64 tracklets.
         view_ids: (N,) int64 indices into ``VIEWS``.
+        timestamps: (N,) int64, on the data set's own clock.
         paths: the N image files ("" where not known).
 
     Raises:
@@ -50,6 +53,7 @@ class FeatureSet:
     camids: Tensor
     track_ids: Tensor
     view_ids: Tensor
+    timestamps: Tensor
     paths: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -81,14 +85,21 @@ class FeatureSet:
         track_ids: Tensor | np.ndarray | Sequence[int] | None = None,
         view_ids: Tensor | np.ndarray | Sequence[int] | None = None,
         paths: Sequence[str] | None = None,
+        timestamps: Tensor | np.ndarray | Sequence[int] | None = None,
     ) -> FeatureSet:
         """Builds a feature set from arrays, Tensors or lists of any numeric dtype; what is not given is unknown."""
         features = torch.as_tensor(features).detach().to(torch.float32)
         labels = [
             torch.full((len(features),), UNKNOWN) if label is None else torch.as_tensor(label).to("cpu", torch.int64)
-            for label in (pids, camids, track_ids, view_ids)
+            for label in (pids, camids, track_ids, view_ids, timestamps)
         ]
         return cls(features, *labels, paths=("",) * len(features) if paths is None else tuple(paths))
+
+    @classmethod
+    def from_items(cls, features: Tensor | np.ndarray, items: Sequence[VehicleImage]) -> FeatureSet:
+        """Features (N, D) of N images of a data set, with the images' labels and paths."""
+        labels = {label: [getattr(item, field) for item in items] for label, field in _FIELDS.items()}
+        return cls.create(features, **labels, paths=[item.path for item in items])
 
     @classmethod
     def concatenate(cls, sets: Sequence[FeatureSet]) -> FeatureSet:
@@ -152,7 +163,9 @@ class FeatureSet:
             record = json.loads(listing.read_text(encoding="utf-8"))
             with safe_open(tensors, framework="pt") as content:
                 mark = (content.metadata() or {}).get("mark")
-                values = {name: content.get_tensor(name) for name in ("features", *_LABELS)}
+                # Sets that were written before there were timestamps have none.
+                stored = {"features", *_LABELS[:-1], *content.keys()}
+                values = {name: content.get_tensor(name) for name in ("features", *_LABELS) if name in stored}
         except (SafetensorError, ValueError) as error:
             raise InputError(f"{tensors} and {listing.name} are not a feature set: {error}.") from error
         if not isinstance(record, dict) or record.get("format") != _FORMAT:
@@ -162,6 +175,7 @@ class FeatureSet:
         paths = record.get("paths")
         if not (isinstance(paths, list) and all(isinstance(name, str) for name in paths)):
             raise InputError(f"{listing} has no list of paths.")
+        values.setdefault("timestamps", torch.full((len(values["features"]),), UNKNOWN))
         try:
             return cls(values["features"].to(device), *(values[name] for name in _LABELS), paths=tuple(paths))
         except (ValueError, InputError) as error:

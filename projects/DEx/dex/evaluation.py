@@ -59,6 +59,7 @@ def _evaluate(cfg: CfgNode, expansion: Expansion, dataset_name: str) -> dict[str
             "camids": images.camids,
             "track_ids": images.track_ids,
             "view_ids": images.view_ids,
+            "timestamps": images.timestamps,
             "img_paths": list(images.paths),
         }
         evaluator.process(batch, images.features)

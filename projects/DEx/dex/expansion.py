@@ -64,15 +64,7 @@ class Expansion:
         Raises:
             InputError: the models' features differ in size, or a store is damaged.
         """
-        items = self.dataset.img_items
-        return FeatureSet.create(
-            self.grid.combined(scales).to(self.device),
-            [item.pid for item in items],
-            [item.camid for item in items],
-            [item.track_id for item in items],
-            [item.view_id for item in items],
-            [item.path for item in items],
-        )
+        return FeatureSet.from_items(self.grid.combined(scales).to(self.device), self.dataset.img_items)
 
     def pair(self, scales: Sequence[float] | None = None) -> tuple[FeatureSet, FeatureSet]:
         """The same, as Q queries and G gallery images."""

@@ -56,7 +56,7 @@ class TestTrainLoader:
         batch = batches[0]
         assert batch["images"].shape == (8, 3, 16, 16)
         assert batch["images"].dtype == torch.uint8
-        for key in ("targets", "camids", "track_ids", "view_ids", "domains", "indices"):
+        for key in ("targets", "camids", "track_ids", "view_ids", "timestamps", "domains", "indices"):
             assert batch[key].shape == (8,), key
             assert batch[key].dtype == torch.int64, key
         assert batch["img_paths"] == [loader.dataset.img_items[index].path for index in batch["indices"]]

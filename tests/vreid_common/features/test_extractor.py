@@ -42,8 +42,8 @@ def test_features_labels_and_paths_in_the_data_sets_order(make_dataset, count, b
     torch.testing.assert_close(found.features, colours(dataset))
     assert found.features.dtype == torch.float32
     assert found.paths == tuple(item.path for item in dataset.img_items)
-    for name, label in (("pids", "pid"), ("camids", "camid"), ("track_ids", "track_id"), ("view_ids", "view_id")):
-        assert getattr(found, name).tolist() == [getattr(item, label) for item in dataset.img_items]
+    for name in ("pids", "camids", "track_ids", "view_ids", "timestamps"):
+        assert getattr(found, name).tolist() == [getattr(item, name.removesuffix("s")) for item in dataset.img_items]
 
 
 @pytest.mark.parametrize(("batch_size", "shard_size"), [(2, 4), (3, 3), (4, 2), (1, 5), (50, 50)])

@@ -5,21 +5,24 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from vreid_common.errors import InputError
-from vreid_common.structures import UNKNOWN, FeatureSet
+from vreid_common.structures import UNKNOWN, FeatureSet, VehicleImage
 
 
 @pytest.fixture
 def images() -> FeatureSet:
     features = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     labels = [3, 1, 2, 1, 3], [0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [0, 1, 2, -1, 0]
-    return FeatureSet.create(features, *labels, paths=list("abcde"))
+    return FeatureSet.create(features, *labels, paths=list("abcde"), timestamps=[90, 20, -1, 40, 20])
 
 
 def same(a: FeatureSet, b: FeatureSet) -> bool:
     return a.paths == b.paths and all(
-        torch.equal(getattr(a, name), getattr(b, name)) for name in ("features", "pids", "camids", "track_ids", "view_ids")
+        torch.equal(getattr(a, name), getattr(b, name))
+        for name in ("features", "pids", "camids", "track_ids", "view_ids", "timestamps")
     )
 
 
@@ -36,8 +39,14 @@ class TestCreate:
 
     def test_what_is_not_given_is_unknown(self):
         images = FeatureSet.create(torch.zeros(2, 1), [0, 0])
-        assert images.camids.tolist() == images.track_ids.tolist() == images.view_ids.tolist() == [UNKNOWN, UNKNOWN]
+        for label in (images.camids, images.track_ids, images.view_ids, images.timestamps):
+            assert label.tolist() == [UNKNOWN, UNKNOWN]
         assert images.paths == ("", "")
+
+    def test_of_items(self):
+        items = [VehicleImage("a", 3, 1, 2, 0, timestamp=70), VehicleImage("b", 4, 5)]
+        found = FeatureSet.from_items(torch.eye(2), items)
+        assert same(found, FeatureSet.create(torch.eye(2), [3, 4], [1, 5], [2, -1], [0, -1], ["a", "b"], [70, -1]))
 
 
 class TestRefusals:
@@ -88,6 +97,16 @@ class TestFiles:
         images.save(tmp_path / name)
         assert same(FeatureSet.load(tmp_path / name), images)
         assert not list(tmp_path.rglob("*.tmp"))
+
+    def test_a_set_of_before_there_were_timestamps(self, images, tmp_path):
+        images.save(tmp_path / "set")
+        with safe_open(tmp_path / "set.safetensors", framework="pt") as file:
+            content, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        del content["timestamps"]
+        save_file(content, tmp_path / "set.safetensors", metadata)
+        old = FeatureSet.load(tmp_path / "set")
+        assert old.timestamps.tolist() == [UNKNOWN] * 5
+        assert torch.equal(old.view_ids, images.view_ids)
 
     def test_empty_set(self, tmp_path):
         FeatureSet.create(torch.empty(0, 7), []).save(tmp_path / "none")

@@ -69,6 +69,7 @@ def test_loaders_take_it(cfg, root, monkeypatch):
     batch = next(iter(loader))
     assert (batch["view_ids"] >= 0).all()
     assert (batch["track_ids"] > 0).all()
+    assert (batch["timestamps"] > 0).all()
     assert (batch["domains"] == 0).all()
 
 

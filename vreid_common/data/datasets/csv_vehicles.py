@@ -16,8 +16,11 @@ from vreid_common.structures import UNKNOWN, VIEWS, VehicleImage
 __all__ = ["CSVVehicles", "read_csv_items"]
 
 _REQUIRED = ("path", "vehicle_id", "split")
-_OPTIONAL = ("camera_id", "track_id", "view")
+_OPTIONAL = ("camera_id", "track_id", "view", "timestamp")
 _SPLITS = ("train", "query", "gallery")
+
+_WHOLE_NUMBER = re.compile("[0-9]{1,18}")
+"""That fits in 64 bits."""
 
 _Numbers = dict[str, dict[str, int]]
 
@@ -29,7 +32,8 @@ class CSVVehicles(VehicleDataset):
     """Images listed in ``cfg.DATASETS.CSV.FILE``.
 
     Columns: path (absolute, or relative to the file), vehicle_id, split (train, query or gallery) and optionally
-    camera_id, track_id and view (front, rear or side); further columns are ignored. An empty optional field is unknown.
+    camera_id, track_id, view (front, rear or side) and timestamp (a whole number); further columns are ignored. An empty
+    optional field is unknown.
 
     Ids stay as they are where all ids of a column are whole numbers; otherwise they are numbered in sorted order.
     Where the camera is not known, no gallery image is left out for having the query's camera.
@@ -102,6 +106,7 @@ class _Row:
     camera_id: str = ""
     track_id: str = ""
     view: str = ""
+    timestamp: str = ""
 
 
 def _locate(root: str, file: str) -> Path:
@@ -174,6 +179,8 @@ def _row_fault(header: list[str], fields: list[str]) -> str:
         return f"split is {row['split']!r}: write train, query or gallery."
     if row.get("view") and row["view"] not in VIEWS:
         return f"view is {row['view']!r}: write {', '.join(VIEWS)}, or nothing."
+    if row.get("timestamp") and not _WHOLE_NUMBER.fullmatch(row["timestamp"]):
+        return f"timestamp is {row['timestamp']!r}: write a whole number, of seconds or frames, or nothing."
     return ""
 
 
@@ -204,6 +211,7 @@ def _items(path: Path, rows: list[_Row], numbers: _Numbers, split: str) -> list[
             camid=numbers["camid"][row.camera_id],
             track_id=numbers["track_id"][row.track_id],
             view_id=VIEWS.index(row.view) if row.view else UNKNOWN,
+            timestamp=int(row.timestamp) if row.timestamp else UNKNOWN,
         )
         for row in rows
         if row.split == split
@@ -213,7 +221,7 @@ def _items(path: Path, rows: list[_Row], numbers: _Numbers, split: str) -> list[
 def _numbers(labels: Iterable[str]) -> dict[str, int]:
     """Distinct numbers of labels: their own where all are whole numbers, else their places in sorted order. "" is unknown."""
     distinct = sorted(set(labels) - {""})
-    numbers = {label: int(label) for label in distinct if re.fullmatch("[0-9]{1,18}", label)}  # what fits in 64 bits
+    numbers = {label: int(label) for label in distinct if _WHOLE_NUMBER.fullmatch(label)}
     if len(set(numbers.values())) < len(distinct):
         numbers = {label: place for place, label in enumerate(distinct)}
     return numbers | {"": UNKNOWN}

@@ -31,8 +31,8 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--labels",
         metavar="FILE.csv",
-        help="labels in place of those in the files: columns path, vehicle_id, split and optionally camera_id, track_id, view; "
-        "the rows of split query and gallery stand in the order of the features",
+        help="labels in place of those in the files: columns path, vehicle_id, split and optionally camera_id, track_id, view, "
+        "timestamp; the rows of split query and gallery stand in the order of the features",
     )
     files.add_argument("--metric", choices=METRICS, default="cosine", help="what compares features (default: %(default)s)")
     files.add_argument("--device", default="cpu", help="where to compute, e.g. cuda (default: %(default)s)")
@@ -154,10 +154,4 @@ def _read_pair(query_file: str, gallery_file: str, device: torch.device) -> tupl
 def _label(images: FeatureSet, items: list[VehicleImage], mismatch: str) -> FeatureSet:
     if len(items) != len(images):
         raise InputError(mismatch.format(len(items), len(images)))
-    labels = (
-        [item.pid for item in items],
-        [item.camid for item in items],
-        [item.track_id for item in items],
-        [item.view_id for item in items],
-    )
-    return FeatureSet.create(images.features, *labels, paths=[item.path for item in items])
+    return FeatureSet.from_items(images.features, items)

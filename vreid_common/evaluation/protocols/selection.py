@@ -5,10 +5,9 @@ Shape shorthand: Q queries, G gallery images, N = Q + G images, the queries firs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from vreid_common.structures import FeatureSet
 
@@ -35,9 +34,4 @@ class Selection:
 def _select(query: FeatureSet, gallery: FeatureSet, indices: np.ndarray) -> FeatureSet:
     """Images at rising ``indices`` of both sets, the queries first."""
     split = int(np.searchsorted(indices, len(query)))
-    parts = query.select(indices[:split]), gallery.select(indices[split:] - len(query))
-    joined = {
-        name: torch.cat([getattr(part, name) for part in parts])
-        for name in ("features", "pids", "camids", "track_ids", "view_ids")
-    }
-    return replace(parts[0], **joined, paths=parts[0].paths + parts[1].paths)
+    return FeatureSet.concatenate([query.select(indices[:split]), gallery.select(indices[split:] - len(query))])

@@ -44,6 +44,10 @@ class TestReading:
         assert data.query == [VehicleImage(str(tmp_path / "b.png"), 9, 4)]
         assert data.gallery == [VehicleImage(str(tmp_path / "b.png"), 9, 5, 0, 2)]
 
+    def test_timestamps(self, write):
+        data = read(write("path,vehicle_id,split,timestamp\na.png,7,query,1200\nb.png,7,gallery,\n"))
+        assert [item.timestamp for item in (*data.query, *data.gallery)] == [1200, -1]
+
     def test_byte_order_mark_crlf_quotes_blank_lines_and_further_columns(self, write, tmp_path):
         text = 'note,path,vehicle_id,camera_id,split\n\nx,"c, d.png",1,1,train\n,,,,\n\n"two\nlines",a.png, 2 ,1,train\n'
         data = read(write(text, encoding="utf-8-sig", newline="\r\n"))
@@ -131,6 +135,7 @@ class TestPlaces:
         ("path,vehicle_id,split\na.png,,train\n", "row 2: vehicle_id is empty"),
         ("path,vehicle_id,split\na.png,1,train\nc, d.png,1,train\n", "row 3: 4 fields for 3 columns"),
         ("path,vehicle_id,split,view\na.png,1,train,left\n", "row 2: view is 'left': write front, rear, side"),
+        ("path,vehicle_id,split,timestamp\na.png,1,train,8:15\n", "row 2: timestamp is '8:15': write a whole number"),
         ('path,vehicle_id,split\na.png,1,train\n"a.png,1,train\n', "after row 2: "),
         ("path,vehicle_id,split\n", "lists no images"),
         ("path,vehicle_id,split\na.png,1,train\nz.png,1,query\n", "row 3: there is no image"),
