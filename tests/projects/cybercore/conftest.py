@@ -1,6 +1,11 @@
 """A small Cybercore: ResNet-18 at 32x32 with four heads, unless a test says otherwise."""
 
+import multiprocessing
+from datetime import timedelta
+
 import pytest
+import torch
+import torch.distributed as dist
 from cybercore import add_cybercore_config
 
 from vreid_common.config import get_vreid_cfg
@@ -54,3 +59,30 @@ def small_network():
 @pytest.fixture
 def image_size() -> int:
     return 32
+
+
+@pytest.fixture
+def in_two_processes(tmp_path):
+    """A function: calls ``work(rank, size, *arguments)`` in two processes that talk through gloo, to what each returned."""
+
+    def target(work, rank, arguments):
+        store = dist.FileStore(str(tmp_path / "store"), 2)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=2, timeout=timedelta(seconds=100))
+        torch.save(work(rank, 2, *arguments), tmp_path / f"{rank}.pth")
+        dist.destroy_process_group()
+
+    def run(work, *arguments):
+        # Forked, as a new interpreter would import for ten times as long as it works.
+        context = multiprocessing.get_context("fork")
+        processes = [context.Process(target=target, args=(work, rank, arguments)) for rank in range(2)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=120)
+        exit_codes = [process.exitcode for process in processes]
+        for process in processes:
+            process.kill()
+        assert exit_codes == [0, 0]
+        return [torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in range(2)]
+
+    return run

@@ -1,9 +1,12 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from cybercore import AdaptiveLossWeight, CybercoreTrainer
+from cybercore.loss_weight import AdaptiveLossWeightHook
+from fastreid.utils.events import EventStorage
 
 from vreid_common.errors import InputError
 
@@ -70,6 +73,31 @@ def test_feature_a_restored_state_goes_on_as_the_unbroken_one(stop, tmp_path):
 def test_exception_bad_values(arguments, message):
     with pytest.raises(InputError, match=rf"CYBERCORE\.MALW\.{message}"):
         AdaptiveLossWeight(*arguments)
+
+
+def weights_of_a_rank(rank, size, losses):
+    """λ after each iteration, of a process that meets ``losses[rank]`` (iterations, 2)."""
+    model = SimpleNamespace(id_weight=1.0)
+    hook = AdaptiveLossWeightHook(AdaptiveLossWeight(5, 0.9), model)
+    weights = []
+    with EventStorage() as storage:
+        hook.trainer = SimpleNamespace(storage=storage)
+        for loss in losses[rank]:
+            model.weighted_losses = loss.clone()
+            hook.after_step()
+            weights.append(model.id_weight)
+        assert storage.latest()["loss_weight_id"][0] == weights[-1]
+    return torch.tensor(weights, dtype=torch.float64)
+
+
+def test_every_process_has_the_weight_of_their_mean_losses(in_two_processes):
+    losses = torch.rand(2, 20, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([9.0, 1.0])
+    first, second = in_two_processes(weights_of_a_rank, losses)
+    alone = weights_of_a_rank(0, 1, losses.mean(dim=0, keepdim=True))
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first, alone, rtol=1e-6, atol=0)
+    assert first[-1] < 1
+    assert not torch.allclose(first, weights_of_a_rank(0, 1, losses))
 
 
 def logged(folder):

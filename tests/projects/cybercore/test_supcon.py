@@ -1,12 +1,8 @@
-import multiprocessing
-from datetime import timedelta
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from cybercore.supcon import SupConLoss, supervised_contrastive
+from pytorch_metric_learning.losses import SupConLoss as PeerLoss
 from torch.nn.parallel import DistributedDataParallel
 
 from vreid_common.errors import InputError
@@ -67,9 +63,8 @@ def test_gradcheck(targets):
 
 @pytest.mark.parametrize("targets", [BATCHES["ragged"], BATCHES["P x K"]])
 def test_feature_equals_pytorch_metric_learning(targets):
-    peer = pytest.importorskip("pytorch_metric_learning.losses", reason="the oracle, an extra of `dev`, is not installed")
     features = draw(targets)
-    expected = peer.SupConLoss(temperature=0.07)(features, torch.tensor(targets))
+    expected = PeerLoss(temperature=0.07)(features, torch.tensor(targets))
     torch.testing.assert_close(supervised_contrastive(features, torch.tensor(targets)), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -121,29 +116,10 @@ def trained(rank: int, size: int, cfg) -> dict[str, torch.Tensor]:
     return {**layer.state_dict(), "loss": loss.detach()}
 
 
-def train_as_one_of_several(rank: int, size: int, cfg, folder: Path) -> None:
-    store = dist.FileStore(str(folder / "store"), size)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timedelta(seconds=100))
-    torch.save(trained(rank, size, cfg), folder / f"{rank}.pth")
-    dist.destroy_process_group()
-
-
-def test_two_processes_equal_one(make_cfg, tmp_path):
+def test_two_processes_equal_one(make_cfg, in_two_processes):
     """Weights after a step under DistributedDataParallel are those of one process with the whole batch."""
-    # Forked, as a new interpreter would import for ten times as long as it trains.
-    context = multiprocessing.get_context("fork")
-    arguments = [(rank, 2, make_cfg(), tmp_path) for rank in range(2)]
-    processes = [context.Process(target=train_as_one_of_several, args=given) for given in arguments]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=120)
-    exit_codes = [process.exitcode for process in processes]
-    for process in processes:
-        process.kill()
-    assert exit_codes == [0, 0]
+    both = in_two_processes(trained, make_cfg())
     alone = trained(0, 1, make_cfg())
-    for rank in range(2):
-        shared = torch.load(tmp_path / f"{rank}.pth", weights_only=True)
+    for shared in both:
         for name, value in alone.items():
             torch.testing.assert_close(shared[name], value, atol=1e-6, rtol=1e-5)
