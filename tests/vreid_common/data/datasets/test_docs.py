@@ -26,7 +26,7 @@ def test_the_table_of_all_sets():
 
 
 def test_the_example_of_a_csv_file_is_read(tmp_path):
-    lines = re.search(r"^ +path,vehicle_id[^`]*$", CUSTOM, re.MULTILINE)[0].rstrip()
+    lines = re.search(r"^ *path,vehicle_id[^`]*$", CUSTOM, re.MULTILINE)[0].rstrip()
     file = tmp_path / "vehicles.csv"
     file.write_text("".join(line.strip() + "\n" for line in lines.splitlines()))
     splits = read_csv_items(file)
