@@ -28,9 +28,11 @@ PAGE = (ROOT / "docs" / "custom-data.md").read_text(encoding="utf-8")
 COMMANDS = "".join(re.findall(r"^```bash\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)).splitlines()
 SIDES = ("query", "gallery")
 COLUMNS = re.search(r"^```text\n(.*)$", PAGE, re.MULTILINE)[1].split(",")
-FEW_STEPS = """INPUT.SIZE_TRAIN [32,32] INPUT.SIZE_TEST [32,32] INPUT.PADDING.SIZE 2 SOLVER.IMS_PER_BATCH 8 SOLVER.WARMUP_ITERS 0
+FEW_STEPS = shlex.split("""
+    INPUT.SIZE_TRAIN [32,32] INPUT.SIZE_TEST [32,32] INPUT.PADDING.SIZE 2 SOLVER.IMS_PER_BATCH 8 SOLVER.WARMUP_ITERS 0
     SOLVER.MAX_EPOCH 1 WCVL.SOLVER.MAX_EPOCH 1 SOLVER.STEPS [] WCVL.SOLVER.STEPS [] DATALOADER.NUM_WORKERS 0 TEST.NUM_WORKERS 0
-    MODEL.DEVICE cpu""".split()
+    MODEL.DEVICE cpu
+""")
 
 
 @pytest.fixture(scope="module")
