@@ -18,6 +18,9 @@ _BLOCK_ROWS = 512
 # What is shorter counts as a zero vector, as in torch.nn.functional.normalize.
 _SHORTEST = 1e-12
 
+# Of the lengths of vectors that cancel each other, float32 may leave so much in their sum.
+_ROUNDING = 4 * torch.finfo(torch.float32).eps
+
 
 def inverse_norms(features: Tensor) -> Tensor:
     """One over the length of each of the features (N, D), and 0 for a zero vector: the factor (N,) to unit length."""
@@ -29,9 +32,18 @@ def inverse_norms(features: Tensor) -> Tensor:
     return torch.where(norms > _SHORTEST, norms.reciprocal(), 0).float()
 
 
-def normalize_(features: Tensor) -> Tensor:
-    """Scales each of the features (N, D) to unit length in place; a zero vector stays one."""
-    return features.mul_(inverse_norms(features)[:, None])
+def normalize_(features: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Scales each of the features (N, D) to unit length in place; a zero vector stays one.
+
+    Args:
+        features: (N, D).
+        lengths: (N,) of all the vectors together that each feature is the sum of. With them a sum that is no longer than what
+            rounding may leave of vectors that cancel each other becomes a zero vector: it has no direction of its own.
+    """
+    scale = inverse_norms(features)
+    if lengths is not None:
+        scale = torch.where(scale * lengths * _ROUNDING < 1, scale, 0)
+    return features.mul_(scale[:, None])
 
 
 def cosine_weights(cosines: Tensor, alpha: float) -> Tensor:
@@ -45,7 +57,7 @@ def sum_of_neighbors(gallery: Tensor, indices: Tensor, weights: Tensor, query: T
     Args:
         gallery: (G, D); summed up at unit length, without a scaled copy of all of it.
         indices: (Q, k) neighbours.
-        weights: (Q, k).
+        weights: (Q, k), not negative.
         query: (Q, D), which have weight 1 and unit length.
 
     Returns:
@@ -57,9 +69,11 @@ def sum_of_neighbors(gallery: Tensor, indices: Tensor, weights: Tensor, query: T
     def work(start: int, stop: int) -> None:
         neighbors = indices[start:stop]
         total = weighted_sums(gallery, neighbors, weights[start:stop] * scale[neighbors])
+        lengths = weights[start:stop].sum(dim=1)
         if query is not None:
             total.addcmul_(query[start:stop], inverse_norms(query[start:stop])[:, None])
-        result[start:stop] = normalize_(total)
+            lengths += 1
+        result[start:stop] = normalize_(total, lengths)
 
     for_each_block(work, len(indices), _BLOCK_ROWS if gallery.device.type == "cpu" else len(indices), gallery.device)
     return result

@@ -27,7 +27,8 @@ def average_query_expansion(query: Array, gallery: Array, k: int) -> Array:
         k: how many neighbours, all G if there are fewer; ties are broken by gallery index.
 
     Returns:
-        (Q, D) float32. A zero vector has no direction: it adds nothing, and a sum of 0 stays 0.
+        (Q, D) float32. A zero vector has no direction: it adds nothing, and a sum of 0 stays 0. So does one of opposite vectors
+        that rounding leaves short of 0.
 
     Raises:
         TypeError, ValueError: the features do not fit each other, or ``k`` is below 1.

@@ -34,7 +34,7 @@ _BYTES_A_RANK = 48
 def average_tracklets(gallery: Array, gallery_tracks: Array, weight: float = 1.0) -> Array:
     """Each gallery image as (1 - weight) · its own feature + weight · the mean feature of its track.
 
-    Both have unit length, and so has the result; the mean is that of unit features.
+    Both have unit length, and so has the result; the mean is that of unit features. What cancels itself out is a zero vector.
 
     Args:
         gallery: (G, D) floats.
@@ -52,9 +52,9 @@ def average_tracklets(gallery: Array, gallery_tracks: Array, weight: float = 1.0
     (features,) = as_features(gallery, names=("gallery",))
     tracks = TrackGroups.create(gallery_tracks, len(features), features.device)
     scale = inverse_norms(features)
-    means = normalize_(weighted_sums(features, tracks.images, scale[tracks.images], tracks.offsets))
+    means = normalize_(weighted_sums(features, tracks.images, scale[tracks.images], tracks.offsets), tracks.sizes)
     mixed = means.mul_(weight)[tracks.of_image].addcmul_(features, scale[:, None], value=1 - weight)
-    return give_back(normalize_(mixed), gallery)
+    return give_back(normalize_(mixed, torch.ones_like(scale)), gallery)
 
 
 class TrackletDistanceRows:

@@ -32,6 +32,26 @@ def test_lengths():
     torch.testing.assert_close(normalize_(features), expected)
 
 
+@pytest.mark.parametrize("num_pairs", [1, 3, 40])
+def test_vectors_that_cancel_each_other_leave_zero(num_pairs):
+    """Of different lengths, so that their unit vectors are opposite but for rounding, and weighted alike."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        half = torch.randn(num_pairs, 64, generator=generator)
+        gallery = torch.cat((half, -half * (0.1 + 10 * torch.rand(num_pairs, 1, generator=generator))))
+        indices, weights = torch.randperm(2 * num_pairs, generator=generator)[None], torch.rand(num_pairs, generator=generator)
+        found = sum_of_neighbors(gallery, indices, weights.repeat(2)[indices])
+        assert not found.any()
+        alone = sum_of_neighbors(gallery, indices[:, 1:], weights.repeat(2)[indices[:, 1:]])
+        assert alone.norm() == pytest.approx(1, abs=1e-6)
+
+
+def test_short_sums_keep_their_direction():
+    gallery = torch.tensor([[1.0, 1e-5], [-1.0, 0.0]])
+    found = sum_of_neighbors(gallery, torch.tensor([[0, 1]]), torch.ones(1, 2))
+    torch.testing.assert_close(found, torch.tensor([[0.0, 1.0]]), atol=1e-3, rtol=0)
+
+
 def test_weights():
     cosines = torch.tensor([1.0, 0.5, 0.0, -0.5])
     assert cosine_weights(cosines, 2).tolist() == [1.0, 0.25, 0.0, 0.0]

@@ -57,6 +57,12 @@ def test_length_of_features_changes_nothing(plain):
     np.testing.assert_allclose(average_query_expansion(query * 1e-5, gallery * scale, 3), expected, atol=2e-6)
 
 
+def test_the_mean_of_opposite_vectors_is_zero():
+    query = np.random.default_rng(0).normal(size=(200, 32)).astype(np.float32)
+    for i in range(len(query)):
+        assert not average_query_expansion(query[i : i + 1], -3 * query[i : i + 1], 1).any()
+
+
 def test_arrays(keeps_array_contract):
     rng = np.random.default_rng(0)
     arrays = rng.normal(size=(5, 8)).astype(np.float32), rng.normal(size=(30, 8)).astype(np.float32)

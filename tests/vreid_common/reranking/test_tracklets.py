@@ -41,6 +41,12 @@ class TestAverageTracklets:
         gallery = np.random.default_rng(0).normal(size=(12, 8)).astype(np.float32)
         keeps_array_contract(lambda features: average_tracklets(features, tracks, 0.6), gallery)
 
+    @pytest.mark.parametrize(("weight", "copies"), [(1.0, 1), (0.5, 2)])
+    def test_opposite_images_cancel_each_other(self, weight, copies):
+        for image in torch.randn(50, 1, 32, generator=torch.Generator().manual_seed(0)):
+            gallery = torch.cat((image, *[-3 * image] * copies))  # with two copies, their mean is the first one's opposite
+            assert not average_tracklets(gallery, torch.zeros(1 + copies, dtype=torch.int64), weight)[0].any()
+
     def test_wrong_weight_is_named(self):
         with pytest.raises(ValueError, match=r"weight is in \[0, 1\], got 1.5"):
             average_tracklets(torch.ones(2, 3), torch.tensor([0, 0]), 1.5)
