@@ -63,8 +63,8 @@ class Adversary:
     def generator_losses(self) -> dict[str, Tensor]:
         """Eq. 7 for G_hard and Eq. 13 for both G_view; keeps what they generate for the phases that follow."""
         with torch.no_grad():
-            features = self.model.embed(self.images)
-        _, negative = self.model.partner_distances(features, self.partners)
+            features = self.model.embed_in_training(self.images)
+        _, negative = self.partners.distances(features)
         losses: dict[str, Tensor] = {}
         if HARD in self.model.generators:
             losses |= self._hard_generator(features, negative)
@@ -77,29 +77,42 @@ class Adversary:
         self.generated[HARD] = made.detach()
         losses = {"g_hard_gan": batch_mean(real_loss(self.model.discriminators[HARD](made), self.weights.gan_loss))}
         if self.weights.lambda_ed:
-            distance = squared_distance(features, self.model.embed(made))
+            distance = squared_distance(features, self.model.embed_in_training(made))
             terms = belt_loss(distance, negative, self.weights.beta1, self.weights.beta2)
             losses["g_hard_embedding"] = self.weights.lambda_ed * batch_mean(terms, self.partners.has_negative)
         return losses
 
     def _view_generators(self, features: Tensor, negative: Tensor) -> dict[str, Tensor]:
-        fooled, back, terms = [], [], []
+        fooled, back, made_of = [], [], {}
         for view, rows in self.rows.items():
             images, other = self.images[rows.index], OTHER[view]
-            made = self.model.generators[other](images)
+            made = made_of[view] = self.model.generators[other](images)
             self.generated[other] = made.detach()
             scores = self.model.discriminators[other](made)
             fooled.append(batch_mean(rows.spread(real_loss(scores, self.weights.gan_loss)), rows.shown))
             cycled = self.model.generators[view](made).float()
             back.append(batch_mean(rows.spread((cycled - images).abs().flatten(1).mean(dim=1)), rows.shown))
-            if self.weights.lambda_ed:
-                distance = squared_distance(features[rows.index], self.model.embed(made))
-                terms.append(rows.spread(margin_loss(distance, negative[rows.index], self.weights.alpha)))
         losses = {"g_view_gan": sum(fooled), "g_view_cycle": self.weights.lambda_cyc * sum(back)}
-        if terms:
+        if self.weights.lambda_ed:
+            distances = self._to_other_views(features, made_of)
+            terms = sum(
+                rows.spread(margin_loss(distances[view], negative[rows.index], self.weights.alpha))
+                for view, rows in self.rows.items()
+            )
             counted = self._either_view & self.partners.has_negative
-            losses["g_view_embedding"] = self.weights.lambda_ed * batch_mean(sum(terms), counted)
+            losses["g_view_embedding"] = self.weights.lambda_ed * batch_mean(terms, counted)
         return losses
+
+    def _to_other_views(self, features: Tensor, made_of: dict[str, Tensor]) -> dict[str, Tensor]:
+        """d(x, G_view(x)) of the images of each view (K,), from x's features and what is generated from each view.
+
+        One pass for both directions: batch normalisation needs more than one image.
+        """
+        embedded = self.model.embed_in_training(torch.cat([made.float() for made in made_of.values()]))
+        parts = embedded.split([len(made) for made in made_of.values()])
+        return {
+            view: squared_distance(features[self.rows[view].index], part) for view, part in zip(made_of, parts, strict=True)
+        }
 
     def discriminator_losses(self) -> dict[str, Tensor]:
         """-Eq. 6 for D_rf, and the two parts of -Eq. 12 for D_A and D_B, on what the generators made in their phase."""
@@ -121,29 +134,25 @@ class Adversary:
         Args:
             view_weight: λ_ed of Eq. 14.
         """
-        weight_of = {HARD: self.weights.lambda_ed, FRONT: view_weight, REAR: view_weight}
-        opposed = [name for name in self.generated if weight_of[name]]
-        if not opposed:
-            return {}
-        # All in one pass: distances compare features of the same weights and statistics.
-        made = [self.generated[name].float() for name in opposed]
-        features, *of_made = self.model.embed(torch.cat([self.images, *made])).split([len(self.images), *map(len, made)])
-        positive, _ = self.model.partner_distances(features, self.partners)
-        feature_of = dict(zip(opposed, of_made, strict=True))
-        losses = {}
-        if HARD in feature_of:
-            terms = self._pushed_away(features, positive, feature_of[HARD])
-            losses["loss_hard"] = self.weights.lambda_ed * batch_mean(terms, self.partners.has_positive)
-        if FRONT in feature_of:
+        hard_weight = self.weights.lambda_ed if HARD in self.generated else 0.0
+        view_weight = view_weight if self.rows else 0.0
+        losses: dict[str, Tensor] = {}
+        if not hard_weight and not view_weight:
+            return losses
+        features = self.model.embed_in_training(self.images)
+        positive, _ = self.partners.distances(features)
+        if hard_weight:
+            distance = squared_distance(features, self.model.embed_in_training(self.generated[HARD].float()))
+            terms = margin_loss(positive, distance, self.weights.alpha)
+            losses["loss_hard"] = hard_weight * batch_mean(terms, self.partners.has_positive)
+        if view_weight:
+            distances = self._to_other_views(features, {view: self.generated[OTHER[view]] for view in self.rows})
             terms = sum(
-                rows.spread(self._pushed_away(features[rows.index], positive[rows.index], feature_of[OTHER[view]]))
+                rows.spread(margin_loss(positive[rows.index], distances[view], self.weights.alpha))
                 for view, rows in self.rows.items()
             )
             losses["loss_view"] = view_weight * batch_mean(terms, self._either_view & self.partners.has_positive)
         return losses
-
-    def _pushed_away(self, features: Tensor, positive: Tensor, made: Tensor) -> Tensor:
-        return margin_loss(positive, squared_distance(features, made), self.weights.alpha)
 
     @property
     def _either_view(self) -> Tensor:

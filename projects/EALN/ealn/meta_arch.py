@@ -15,14 +15,14 @@ from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ealn.constraints import margin_loss, squared_distance
+from ealn.batch_statistics import own_statistics
+from ealn.constraints import margin_loss
 from ealn.networks import HARD, build_buffers, build_discriminators, build_generators
 from ealn.partners import Partners, draw_partners
 from ealn.view_classifier import ViewClassifier
 from ealn.views import FRONT, OTHER, REAR, ViewRows, batch_mean
 from vreid_common.errors import InputError
-from vreid_common.features.inference import evaluation_mode
-from vreid_common.modeling import VehicleBaseline, gather_batch
+from vreid_common.modeling import VehicleBaseline
 from vreid_common.structures import VIEWS
 from vreid_common.synthetic.translation.step import as_network_input
 
@@ -133,33 +133,34 @@ class EALN(VehicleBaseline):
         outputs = self.heads(maps, targets)
         losses = self.losses(outputs, targets)
         features = normalize(outputs["features"].float(), dim=1)
-        positive, negative = self.partner_distances(features, partners)
+        positive, negative = partners.distances(features)
         complete = partners.has_positive & partners.has_negative
         losses["loss_triplet"] = batch_mean(margin_loss(positive, negative, self.alpha), complete)
         if self.view_classifier is not None:
             losses["loss_view_classifier"] = self.view_classifier.loss(maps, batch["view_ids"].to(self.device))
         return losses
 
-    @staticmethod
-    def partner_distances(features: Tensor, partners: Partners) -> tuple[Tensor, Tensor]:
-        """d(x, x^p) and d(x, x^n), (B,) each, of a process's features (B, D) to those of the whole batch."""
-        whole = gather_batch(features)
-        return squared_distance(features, whole[partners.positive]), squared_distance(features, whole[partners.negative])
-
     def embed(self, images: Tensor) -> Tensor:
-        """D_emb's features (N, D), L2-normalised, of images as the generators see and make them, (N, 3, H, W) in [-1, 1].
+        """The deployed network's features (N, D), L2-normalised, of a model in evaluation mode.
 
-        They are those of the deployed network, in evaluation mode: batch normalisation uses its running statistics, which
-        generated images so never enter, and nothing is dropped. Gradients pass to the images, and to D_emb's weights where they
-        learn.
+        Args:
+            images: (N, 3, H, W) in [-1, 1], as the generators see and make them.
         """
         return self._embed(images)[0]
 
+    def embed_in_training(self, images: Tensor) -> Tensor:
+        """As ``embed``, but normalised by the statistics of these very images, which do not enter the running ones.
+
+        Real and generated images have a pass each: by common statistics D_emb tells the generated ones by what they all share.
+        Gradients pass to the images, and to D_emb's weights where they learn.
+        """
+        with own_statistics(self.backbone), own_statistics(self.heads):
+            return self._embed(images)[0]
+
     def _embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features and the feature maps that they come from."""
-        with evaluation_mode(self.backbone), evaluation_mode(self.heads):
-            maps = self.backbone(self.preprocess_image({"images": (images.float() + 1) * 127.5}))
-            return normalize(self.heads(maps).float(), dim=1), maps
+        maps = self.backbone(self.preprocess_image({"images": (images.float() + 1) * 127.5}))
+        return normalize(self.heads(maps).float(), dim=1), maps
 
     def generate_hard(self, images: Tensor) -> Tensor:
         """G_hard's negatives of images (N, 3, H, W) in [-1, 1], of the same shape."""

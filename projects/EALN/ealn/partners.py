@@ -1,6 +1,6 @@
 """A random positive x^p and a random negative x^n for each image of a batch, that of all processes.
 
-Shape shorthand: N images of the whole batch; n of this process.
+Shape shorthand: N images of the whole batch; n of this process; D feature dimensions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch.distributed as dist
 from fastreid.utils import comm
 from torch import Tensor
 
+from ealn.constraints import squared_distance
 from vreid_common.modeling import gather_batch
 from vreid_common.processes import Processes
 
@@ -36,6 +37,11 @@ class Partners:
     def select(self, rows: slice) -> Partners:
         """Those of some of the images."""
         return Partners(self.positive[rows], self.negative[rows], self.has_positive[rows], self.has_negative[rows])
+
+    def distances(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """d(x, x^p) and d(x, x^n), (n,) each, of this process's features (n, D) to those of the whole batch."""
+        whole = gather_batch(features)
+        return squared_distance(features, whole[self.positive]), squared_distance(features, whole[self.negative])
 
 
 def pick_partners(targets: Tensor, noise: Tensor) -> Partners:
