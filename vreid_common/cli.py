@@ -1,7 +1,6 @@
 """The ``vreid`` command: each subcommand's arguments and work stand in the module that does it."""
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from vreid_common.engine.commands.report import add_report_arguments, run_report
 from vreid_common.engine.commands.search import add_search_arguments, run_search
 from vreid_common.engine.extract import add_extract_arguments, run_extract
 from vreid_common.engine.translation.command import add_translate_arguments, run_translate
-from vreid_common.errors import InputError
+from vreid_common.errors import InputError, print_error
 from vreid_common.evaluation.commands.bench import add_bench_arguments, run_bench
 from vreid_common.evaluation.commands.check_submission import add_check_submission_arguments, run_check_submission
 from vreid_common.evaluation.commands.evaluate import add_evaluate_arguments, run_evaluate
@@ -218,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         status = args.run(args)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         status = 2
     except KeyboardInterrupt:
         status = 130

@@ -6,7 +6,6 @@ CPU processes talk through gloo and CUDA processes through NCCL.
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch.multiprocessing as mp
 from fastreid.utils import comm
 
 from vreid_common.engine.interrupt import forward_interrupts
-from vreid_common.errors import InputError
+from vreid_common.errors import InputError, print_error
 from vreid_common.processes import started_by_torchrun
 
 __all__ = ["end_together", "launch"]
@@ -101,9 +100,7 @@ def end_together(function: Callable[..., Any], *args: Any) -> Any:
     except InputError as error:
         if comm.get_world_size() == 1:
             raise
-        if not comm.is_main_process():
-            time.sleep(1)  # most errors meet every process: the first one's exit ends the others before they repeat it
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print_error(error, comm.get_local_rank())
         # At once: were the group left in good order first, the other processes would fail, with a traceback, before this one.
         os._exit(2)
 

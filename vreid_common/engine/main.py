@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from vreid_common.engine.placement import place_on_device, share_cores
 from vreid_common.engine.results import copy_results, is_finished, write_results
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
-from vreid_common.errors import InputError
+from vreid_common.errors import InputError, print_error
 
 __all__ = ["build_parser", "main"]
 
@@ -71,7 +70,7 @@ def main(
             device=device,
         )
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         raise SystemExit(2) from None
     except torch.multiprocessing.ProcessExitedException as error:
         raise SystemExit(error.exit_code) from None
