@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from vreid_common.structures import FeatureSet
+from vreid_common.config import get_vreid_cfg
+from vreid_common.evaluation import RankingMetrics, VehicleEvaluator, evaluate_ranking, inference_on_dataset
+from vreid_common.structures import FeatureRows, FeatureSet
 
 
 def plain_query_metrics(distance, query_pids, gallery_pids, query_camids, gallery_camids, same_camera, top_k, normalizer):
@@ -90,3 +93,39 @@ def make_batches(sets) -> Callable:
             yield batch | {key: extra[key] for key in keys}
 
     return make
+
+
+class PassThrough(nn.Module):
+    """A model whose feature is the image; ``features`` maps names to functions of it."""
+
+    def __init__(self, **features):
+        super().__init__()
+        self.features = features
+
+    def forward(self, batch):
+        feature = batch["images"].flatten(1)
+        return {name: function(feature) for name, function in self.features.items()} if self.features else feature
+
+
+@pytest.fixture
+def pass_through() -> type[PassThrough]:
+    return PassThrough
+
+
+@pytest.fixture
+def evaluate(sets) -> Callable:
+    """A function: (batches, model, config, the evaluator's further arguments) to the evaluator's results, and itself."""
+
+    def run(batches, model=None, cfg=None, **arguments):
+        evaluator = VehicleEvaluator(get_vreid_cfg() if cfg is None else cfg, len(sets[0]), **arguments)
+        return inference_on_dataset(model or PassThrough(), batches, evaluator), evaluator
+
+    return run
+
+
+@pytest.fixture
+def expected(sets) -> RankingMetrics:
+    """The metrics of ``sets``, whose features are the images themselves."""
+    query, gallery = sets
+    rows = FeatureRows(query.features, gallery.features)
+    return evaluate_ranking(rows, query.pids, gallery.pids, query.camids, gallery.camids)
