@@ -1,12 +1,7 @@
-"""The Python in docs/search.md runs as it stands, and the commands there are ones that the parser takes."""
+"""The Python in docs/search.md runs as it stands."""
 
 import re
-import shlex
 from pathlib import Path
-
-import pytest
-
-from vreid_common.cli import build_parser
 
 PAGE = (Path(__file__).parents[3] / "docs" / "search.md").read_text(encoding="utf-8")
 
@@ -20,20 +15,3 @@ def test_the_example_runs(draw, tmp_path, monkeypatch):
     assert len(given["gallery"].images) == 317
     assert given["gallery"].index.recall.value >= 0.95
     assert given["indices"].shape == (4, 10)
-
-
-COMMANDS = re.findall(r"^    vreid (.*)$", PAGE, re.MULTILINE)
-COMMANDS += [
-    command.replace("FOLDER", "x").replace("FILE", "x").replace(" …", "")
-    for command in re.findall(r"^\| `vreid (.*?)` \|", PAGE, re.M)
-]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_understood(command):
-    build_parser().parse_args(shlex.split(command))
-
-
-def test_all_commands_of_the_page_are_there():
-    assert {command.split()[0] for command in COMMANDS} == {"compare", "gallery", "search"}
-    assert len(COMMANDS) == 12
