@@ -24,9 +24,10 @@ def test_a_process_waits_for_those_before_it(monkeypatch, capsys, rank, place, s
 
 def test_torchrun_s_processes_say_it_once(tmp_path):
     script = tmp_path / "fails.py"
-    # Without the package, whose import takes longer than all else.
+    # Without the package, whose import takes longer than all else; ten times the waiting, for a machine as busy as can be.
     script.write_text(
-        f"import runpy\nerrors = runpy.run_path({errors.__file__!r})\n"
+        f"import runpy, time\nerrors, sleep = runpy.run_path({errors.__file__!r}), time.sleep\n"
+        "time.sleep = lambda seconds: sleep(10 * seconds)\n"
         "errors['print_error'](errors['InputError']('vehicles.csv has no rows.'))\nraise SystemExit(2)\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", script]
