@@ -63,6 +63,7 @@ NOT_RUN = {
     r"docs/translation.md: ": "hours; tests/vreid_common/engine/translation does the same in small",
     r": vreid [\w-]+ .*(VeRi776|/VeRi/)": "VeRi-776 is handed out on request",
     r": python .*train_net.py ": "minutes to hours; each project's test_configs.py builds and steps every configuration",
+    r": vreid browse ": "serves pages until it is stopped; tests/vreid_common/browse",
     r": torchrun ": "several processes; tests/vreid_common/engine/test_distributed.py",
     r": make ": "the whole suite, the demo, and this site",
     r": pip install ": "what make does before the tests",
