@@ -14,8 +14,8 @@ $(READY): requirements.txt setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	@# FastReID pins torch 1.13.1, which no resolver accepts beside torch 2.
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps fastreid==1.4.0
+	@# FastReID pins torch 1.13.1, which no resolver accepts beside torch 2, and gradio wants pillow below 13.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps fastreid==1.4.0 gradio==6.31.0
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $(READY)
 

@@ -24,7 +24,7 @@ setup(
     packages=find_packages(include=["vreid_common", "vreid_common.*"])
     + [name for project, folder in PROJECTS.items() for name in [project, *(f"{project}.{p}" for p in find_packages(folder))]],
     package_dir=PROJECTS,
-    package_data={"vreid_common.report": ["templates/*"]},
+    package_data={"vreid_common.browse": ["templates/*"], "vreid_common.report": ["templates/*"]},
     install_requires=[
         # fastreid==1.4.0 is needed too, but pins torch 1.13.1: see README, "Install".
         "torch>=2.11",
@@ -53,6 +53,7 @@ setup(
     ],
     extras_require={
         "export": ["onnx", "onnxruntime", "onnxscript"],
+        "demo": ["gradio>=6.31"],
         "docs": ["mkdocs", "mkdocs-material", "mkdocstrings-python"],
         "dev": ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "import-linter", "pytorch-metric-learning"],
     },

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from vreid_common import __version__
 from vreid_common.data.check import add_check_arguments, run_check
+from vreid_common.engine.commands.browse import add_browse_arguments, run_browse
 from vreid_common.engine.commands.compare import add_compare_arguments, run_compare
 from vreid_common.engine.commands.export import add_export_arguments, run_export
 from vreid_common.engine.commands.gallery import add_gallery_arguments, run_gallery
@@ -159,6 +160,17 @@ COMMANDS: tuple[Command, ...] = (
             "vreid report --query features/veri_query --gallery features/veri_gallery --output report.html",
             "vreid report --query q --gallery g --steps k_reciprocal --config-file wcvl_r50.yml --weights model_final.pth "
             "--output report.html",
+        ),
+    ),
+    Command(
+        "browse",
+        "search a gallery in the browser: pick a query or upload a picture, filter, re-rank",
+        add_browse_arguments,
+        run_browse,
+        (
+            "vreid browse cars",
+            "vreid browse --query features/veri_query --gallery features/veri_gallery --steps k_reciprocal",
+            "vreid browse --query q --gallery g --pipelines steps.yml --onnx wcvl.onnx --port 8000",
         ),
     ),
     Command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import warnings
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from torch.export import ExportedProgram
 from vreid_common.errors import InputError
 from vreid_common.export.exported import ExportedNetwork
 from vreid_common.export.record import ExportRecord
+from vreid_common.extras import require_extra
 
 __all__ = ["OnnxNetwork", "require_export_extra", "write_onnx"]
 
@@ -32,10 +32,7 @@ def require_export_extra(*packages: str) -> list[ModuleType]:
     Raises:
         InputError: one is not installed.
     """
-    try:
-        return [importlib.import_module(package) for package in packages]
-    except ImportError as error:
-        raise InputError(f"ONNX files need the package {error.name}: run pip install 'vreid[export]'.") from error
+    return require_extra("export", "ONNX files", *packages)
 
 
 def write_onnx(program: ExportedProgram, path: Path, record: ExportRecord) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,8 +15,9 @@ from vreid_common.files import write_atomically
 from vreid_common.report.activation_pairs import ActivationPair
 from vreid_common.report.analysis import Analysis
 from vreid_common.report.charts import COLOURS, Chart, Scatter, cmc_chart, histogram_chart, scatter_chart
+from vreid_common.report.shot import shot_of
 from vreid_common.report.thumbnails import Thumbnails
-from vreid_common.structures import UNKNOWN, VIEWS, FeatureSet
+from vreid_common.structures import UNKNOWN, VIEWS
 from vreid_common.versions import package_versions
 
 __all__ = ["Page", "now", "render_page", "write_page"]
@@ -41,19 +42,6 @@ class Page:
     settings: Mapping[str, str]
     configs: Mapping[str, str]
     activations: Sequence[ActivationPair] = ()
-
-
-@dataclass(frozen=True)
-class Shot:
-    """An image on the page: its data URI (None: a placeholder stands for it), its file's name, and its labels in words.
-
-    ``place`` is its camera and its track, as far as they are known.
-    """
-
-    picture: str | None
-    file: str
-    vehicle: str
-    place: tuple[str, ...]
 
 
 def now() -> str:
@@ -96,7 +84,7 @@ def render_page(page: Page) -> str:
         extent=_extent(analysis),
         zip=zip,
         thumbnails=thumbnails,
-        shot=lambda side, row: _shot(sides[side], row, thumbnails),
+        shot=lambda side, row: shot_of(sides[side], row, thumbnails),
     )
 
 
@@ -150,13 +138,3 @@ def _scatters(analysis: Analysis) -> list[Scatter]:
         scatter_chart(title, analysis.layout.points, ["" if x == UNKNOWN else str(x) for x in labels.tolist()], titles)
         for title, labels in (known or {"vehicle": pids}).items()
     ]
-
-
-def _shot(images: FeatureSet, row: int, thumbnails: Thumbnails) -> Shot:
-    pid, camid, track = (int(getattr(images, name)[row]) for name in ("pids", "camids", "track_ids"))
-    return Shot(
-        thumbnails(images.paths[row]),
-        PurePath(images.paths[row]).name or "no path",
-        "unknown vehicle" if pid == UNKNOWN else f"vehicle {pid}",
-        tuple(f"{name} {value}" for name, value in (("camera", camid), ("track", track)) if value != UNKNOWN),
-    )

@@ -9,7 +9,7 @@ from typing import Any
 from vreid_common.engine.extraction import Extraction, read_extraction
 from vreid_common.errors import InputError
 
-__all__ = ["model_record", "read_gallery_extraction"]
+__all__ = ["model_record", "names_a_model", "read_gallery_extraction"]
 
 _FILES = ("config_file", "weights", "onnx")
 _SETTINGS = {"scales": (1.0,), "flip": False, "combine": "sum", "amp": None}
@@ -28,6 +28,11 @@ def model_record(args: argparse.Namespace, extraction: Extraction) -> dict[str, 
     }
 
 
+def names_a_model(args: argparse.Namespace) -> bool:
+    """Whether the arguments name a model at all."""
+    return any(getattr(args, name) for name in _FILES)
+
+
 def read_gallery_extraction(args: argparse.Namespace, record: dict[str, Any] | None) -> Extraction:
     """How features are made that can be compared with a gallery's.
 
@@ -39,7 +44,7 @@ def read_gallery_extraction(args: argparse.Namespace, record: dict[str, Any] | N
     Raises:
         InputError: no model is known, or the features would be others than the gallery's.
     """
-    named = any(getattr(args, name) for name in _FILES)
+    named = names_a_model(args)
     if record is None:
         if not named:
             raise InputError("The gallery was built from features: name their model by --config-file and --weights, or --onnx.")

@@ -16,24 +16,12 @@ from vreid_common.evaluation.protocols import Protocol
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import METRICS, UNKNOWN, FeatureSet, VehicleImage, read_features
 
-__all__ = ["Inputs", "add_input_arguments", "positive", "read_device", "read_inputs", "read_protocol"]
+__all__ = ["Inputs", "add_file_arguments", "add_input_arguments", "positive", "read_device", "read_inputs", "read_protocol"]
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares what ``read_inputs`` and ``read_protocol`` read."""
-    files = parser.add_argument_group(
-        "features",
-        "Feature files are feature sets (.safetensors with .json, as `vreid extract` and the evaluator write them), "
-        ".npz with arrays features, pids, camids, track_ids, or .npy of features alone.",
-    )
-    files.add_argument("--query", required=True, metavar="FILE", help="features of the queries")
-    files.add_argument("--gallery", required=True, metavar="FILE", help="features of the gallery")
-    files.add_argument(
-        "--labels",
-        metavar="FILE.csv",
-        help="labels in place of those in the files: columns path, vehicle_id, split and optionally camera_id, track_id, view, "
-        "timestamp; the rows of split query and gallery stand in the order of the features",
-    )
+    files = add_file_arguments(parser)
     files.add_argument("--metric", choices=METRICS, default="cosine", help="what compares features (default: %(default)s)")
     files.add_argument("--device", default="cpu", help="where to compute, e.g. cuda (default: %(default)s)")
     rules = parser.add_argument_group("evaluation")
@@ -56,6 +44,24 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the average precision of K ranks is divided by: all matches, min(matches, K), or the hits among the K "
         "(default: %(default)s)",
     )
+
+
+def add_file_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> argparse._ArgumentGroup:
+    """Declares the feature files and labels that ``read_inputs`` reads; returns the group, for further options."""
+    files = parser.add_argument_group(
+        "features",
+        "Feature files are feature sets (.safetensors with .json, as `vreid extract` and the evaluator write them), "
+        ".npz with arrays features, pids, camids, track_ids, or .npy of features alone.",
+    )
+    files.add_argument("--query", required=required, metavar="FILE", help="features of the queries")
+    files.add_argument("--gallery", required=required, metavar="FILE", help="features of the gallery")
+    files.add_argument(
+        "--labels",
+        metavar="FILE.csv",
+        help="labels in place of those in the files: columns path, vehicle_id, split and optionally camera_id, track_id, view, "
+        "timestamp; the rows of split query and gallery stand in the order of the features",
+    )
+    return files
 
 
 def positive(text: str) -> int:

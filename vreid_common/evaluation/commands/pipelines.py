@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,17 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, *, required: bool = 
     return steps
 
 
-def read_pipelines(args: argparse.Namespace) -> dict[str, Pipeline]:
+def read_pipelines(args: argparse.Namespace, also: Mapping[str, Pipeline] | None = None) -> dict[str, Pipeline]:
     """Name → pipeline. Without --pipelines the features as they are come first, to compare with.
+
+    Args:
+        args: of ``add_pipeline_arguments``, with the metric.
+        also: pipelines that come from elsewhere; they stand before those of the arguments.
 
     Raises:
         InputError: a step or a parameter is not as it must be, or no step takes features that --further names.
     """
-    pipelines = _read_pipelines(args)
+    pipelines = {**(also or {}), **_read_pipelines(args)}
     for name, *_ in args.further or ():
         if not any(name in pipeline.further for pipeline in pipelines.values()):
             raise InputError(f"--further {name}: no step takes features of that name.")

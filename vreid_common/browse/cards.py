@@ -1,0 +1,59 @@
+"""What a search found, as HTML: the query, and its matches with their distances and labels."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vreid_common.browse.session import Answer, Session
+from vreid_common.report.shot import Shot, shot_of
+from vreid_common.report.thumbnails import Thumbnails
+from vreid_common.structures import UNKNOWN, VIEWS, FeatureSet
+
+__all__ = ["Cards"]
+
+
+class Cards:
+    """Writes the answers to searches of one gallery.
+
+    Args:
+        session: that answers.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._thumbnails = Thumbnails()
+        environment = Environment(
+            loader=PackageLoader("vreid_common.browse"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=StrictUndefined,
+        )
+        self._template = environment.get_template("answer.html")
+
+    def answer(self, answer: Answer, title: str) -> str:
+        """The query under a title, and its matches; a placeholder stands for an image that cannot be read."""
+        gallery, ranking = self._session.gallery, answer.ranking
+        matches = [
+            (*self._shown(gallery, image), f"{distance:#.4g}", correct)
+            for image, distance, correct in zip(ranking.images, ranking.distances, ranking.correct, strict=True)
+        ]
+        return self._template.render(
+            answer=answer,
+            title=title,
+            query=self._shown(answer.query, 0),
+            matches=matches,
+            pipeline=self._session.pipelines[ranking.name],
+            gallery_size=len(gallery),
+            problem="",
+        )
+
+    def problem(self, sentence: str) -> str:
+        """A sentence in the place of an answer."""
+        return self._template.render(problem=sentence)
+
+    def _shown(self, images: FeatureSet, row: int) -> tuple[Shot, tuple[str, ...]]:
+        """An image, and its camera, track, view and time, as far as they are known."""
+        shot = shot_of(images, row, self._thumbnails)
+        view, time = int(images.view_ids[row]), int(images.timestamps[row])
+        return shot, (*shot.place, *([VIEWS[view]] if view != UNKNOWN else ()), *([f"time {time}"] if time != UNKNOWN else ()))
