@@ -5,6 +5,7 @@ Shape shorthand: N test images; D feature dimensions.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 import torch
 from fastreid.config import CfgNode
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ealn.config import add_ealn_config
 from ealn.constraints import squared_distance
@@ -79,7 +81,8 @@ class EmbeddedImages:
     Attributes:
         features: (N, D) L2-normalised.
         pids: (N,) identities.
-        hard: (N,) d(x, G_hard(x)); None without G_hard.
+        hard: (N,) d(x, G_hard(x)), where hard negatives are normalised by statistics of their own, as in training; None without
+            G_hard.
         view: (N,) d(x, G_view(x)), NaN for images of another view; None without G_view.
     """
 
@@ -92,6 +95,7 @@ class EmbeddedImages:
 def embed_test_images(run: TrainedRun, device: str = "cpu") -> EmbeddedImages:
     """Applies a run's networks to the query and gallery images of its first test set."""
     cfg, model = run.config(device), run.model(device)
+    of_hard = _normalised_for_hard_negatives(model, cfg) if HARD in model.generators else None
     loader, _ = build_test_loader(cfg, cfg.DATASETS.TESTS[0])
     found: dict[str, list[Tensor]] = {}
     with inference(model):
@@ -99,8 +103,8 @@ def embed_test_images(run: TrainedRun, device: str = "cpu") -> EmbeddedImages:
             images = as_network_input(batch["images"])
             features = model.embed(images)
             columns = {"features": features, "pids": batch["targets"]}
-            if HARD in model.generators:
-                columns["hard"] = squared_distance(features, model.embed(model.generate_hard(images)))
+            if of_hard is not None:
+                columns["hard"] = squared_distance(features, of_hard.embed(model.generate_hard(images)))
             if FRONT in model.generators:
                 made, shown = model.generate_other_view(images, batch["view_ids"])
                 columns["view"] = torch.where(shown, squared_distance(features, model.embed(made)), torch.nan)
@@ -108,3 +112,17 @@ def embed_test_images(run: TrainedRun, device: str = "cpu") -> EmbeddedImages:
                 found.setdefault(name, []).append(column)
     joined = {name: torch.cat(columns) for name, columns in found.items()}
     return EmbeddedImages(joined["features"], joined["pids"], joined.get("hard"), joined.get("view"))
+
+
+@torch.no_grad()
+def _normalised_for_hard_negatives(model: EALN, cfg: CfgNode) -> EALN:
+    """A copy whose batch normalisation has the mean statistics of the hard negatives of an epoch's training batches."""
+    adapted = copy.deepcopy(model).eval()
+    for layer in adapted.modules():
+        if isinstance(layer, _BatchNorm) and layer.track_running_stats:
+            layer.reset_running_stats()
+            layer.momentum = None  # a mean over all batches
+            layer.train()
+    for batch in DevicePrefetcher(EALNTrainer.build_train_loader(cfg).epoch(0), model.device):
+        adapted.embed(model.generate_hard(as_network_input(batch["images"])))
+    return adapted.eval()
