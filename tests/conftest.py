@@ -3,6 +3,7 @@
 import csv
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -72,6 +73,20 @@ def vehicles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "vehicles.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["path", "vehicle_id", "camera_id", "split"], *rows])
     return folder / "vehicles.csv"
+
+
+@pytest.fixture(scope="session")
+def run_examples() -> Callable[..., dict[str, object]]:
+    """A function: (page, names) runs the Python of a page, in order, with the names that it takes for granted; returns them."""
+
+    def run(page: str, **names: object) -> dict[str, object]:
+        examples = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        assert examples, f"{page} has no Python"
+        for example in examples:
+            exec(compile(example, page, "exec"), names)
+        return names
+
+    return run
 
 
 @pytest.fixture(scope="session")

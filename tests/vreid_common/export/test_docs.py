@@ -12,7 +12,7 @@ from vreid_common.export import DeployedNetwork, ExportRecord, trace, write_onnx
 PAGE = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
 
 
-def test_examples_run(baseline, make_record, tmp_path, monkeypatch):
+def test_examples_run(run_examples, baseline, make_record, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     program = trace(DeployedNetwork(baseline), (32, 40))
     write_onnx(program, Path("model.onnx"), make_record())
@@ -22,12 +22,10 @@ def test_examples_run(baseline, make_record, tmp_path, monkeypatch):
     resized = Image.open("query.jpg").resize((40, 32), Image.Resampling.BICUBIC)
     with torch.no_grad():
         expected = baseline({"images": pil_to_tensor(resized)[None]})
-    examples = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == 2
-    given: dict = {}
-    for example in examples:
-        exec(compile(example, "export.md", "exec"), given)
-        torch.testing.assert_close(torch.as_tensor(given["features"]), expected, atol=1e-4, rtol=1e-4)
+    given = run_examples("docs/export.md")
+    (by_onnx,) = given["session"].run(None, {"images": given["images"]})
+    for found in (torch.as_tensor(by_onnx), given["features"]):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_table_of_keys_is_the_record(make_record):
