@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -65,11 +66,12 @@ def run_browse(args: argparse.Namespace) -> int:
     with listening(args.host, args.port) as socket:
         session, no_upload = _read_session(args)
         title = args.title or Path(args.saved or args.gallery).name
-        with page_server(lambda: build_page(session, title, no_upload)) as server:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # else it would leave the uploads behind
+        # Interrupted is how it is meant to end.
+        with page_server(lambda: build_page(session, title, no_upload)) as server, suppress(KeyboardInterrupt):
             host, port = socket.getsockname()[:2]
             print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends)", flush=True)
-            with suppress(KeyboardInterrupt):  # how it is meant to end
-                server.run(sockets=[socket])
+            server.run(sockets=[socket])
     return 0
 
 

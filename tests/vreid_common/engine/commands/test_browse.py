@@ -1,5 +1,6 @@
 """``vreid browse``: what it reads, its sentences, and how it ends."""
 
+import os
 import re
 import signal
 import subprocess
@@ -102,15 +103,18 @@ class TestBadInput:
         assert require_extra("demo", "Pages", "json")[0].dumps([]) == "[]"
 
 
-def test_it_prints_its_address_and_ends_by_an_interrupt(files):
+def test_it_prints_its_address_and_leaves_nothing_when_it_is_ended(files, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    env = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
     command = [sys.executable, "-m", "vreid_common", "browse", *map(str, files), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     try:
         line = process.stdout.readline()
         assert re.match(r"http://127\.0\.0\.1:\d+ ", line), line + process.stderr.read()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         out, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in errors
+    assert not list((tmp_path / "temporary").glob("vreid-browse-*"))
