@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import re
 import runpy
 import shlex
@@ -114,6 +115,7 @@ def parse(monkeypatch):
 
     def parse(program: str, arguments: list[str]) -> argparse.Namespace:
         monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+        monkeypatch.setattr(logging.Logger, "setLevel", lambda *_: None)  # the tests that follow have loggers of the same names
         monkeypatch.setattr(sys, "argv", [program, *arguments])
         start = runpy.run_path if program.endswith(".py") else runpy.run_module
         with pytest.raises(Parsed) as parsed:

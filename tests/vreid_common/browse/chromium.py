@@ -82,10 +82,14 @@ class Chromium:
         return value
 
     def click(self, element: str) -> None:
-        """Presses the mouse in the middle of an element, which an expression gives."""
+        """Presses the mouse in the middle of an element, which an expression gives, once the page no longer scrolls by itself."""
         self.wait(f"{element} !== undefined && {element} !== null")
-        self.run(f"{element}.scrollIntoView({{block: 'center'}})")
-        x, y = self.run(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({element}.getBoundingClientRect())")
+        before, middle = None, f"(box => [box.x + box.width / 2, box.y + box.height / 2])({element}.getBoundingClientRect())"
+        while (place := self.run(middle)) != before:
+            before = place
+            time.sleep(0.5)
+        self.run(f"{element}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        x, y = self.run(middle)
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
