@@ -82,7 +82,7 @@ class Chromium:
         return value
 
     def click(self, element: str) -> None:
-        """Presses the mouse in the middle of an element, which an expression gives, once the page no longer scrolls by itself."""
+        """Presses the mouse in the middle of an element, which an expression gives, once the page has stopped scrolling."""
         self.wait(f"{element} !== undefined && {element} !== null")
         before, middle = None, f"(box => [box.x + box.width / 2, box.y + box.height / 2])({element}.getBoundingClientRect())"
         while (place := self.run(middle)) != before:
