@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from vreid_common.browse.session import Answer, Session
+from vreid_common.report.html import html_environment
 from vreid_common.report.shot import Shot, shot_of
 from vreid_common.report.thumbnails import Thumbnails
 from vreid_common.structures import UNKNOWN, VIEWS, FeatureSet
@@ -22,14 +21,7 @@ class Cards:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._thumbnails = Thumbnails()
-        environment = Environment(
-            loader=PackageLoader("vreid_common.browse"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=StrictUndefined,
-        )
-        self._template = environment.get_template("answer.html")
+        self._template = html_environment("vreid_common.browse").get_template("answer.html")
 
     def answer(self, answer: Answer, title: str) -> str:
         """The query under a title, and its matches; a placeholder stands for an image that cannot be read."""

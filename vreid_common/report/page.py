@@ -9,12 +9,12 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vreid_common.files import write_atomically
 from vreid_common.report.activation_pairs import ActivationPair
 from vreid_common.report.analysis import Analysis
 from vreid_common.report.charts import COLOURS, Chart, Scatter, cmc_chart, histogram_chart, scatter_chart
+from vreid_common.report.html import html_environment
 from vreid_common.report.shot import shot_of
 from vreid_common.report.thumbnails import Thumbnails
 from vreid_common.structures import UNKNOWN, VIEWS
@@ -61,13 +61,7 @@ def render_page(page: Page) -> str:
     analysis = page.analysis
     thumbnails = Thumbnails()
     sides = {"query": analysis.query, "gallery": analysis.gallery}
-    environment = Environment(
-        loader=PackageLoader("vreid_common.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    environment = html_environment("vreid_common.report")
     environment.filters |= {"percent": lambda share: f"{100 * share:.2f}", "distance": lambda value: f"{value:#.4g}"}
     environment.tests["missing"] = np.isnan
     return environment.get_template("report.html").render(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vreid_common.browse.session import Session
 from vreid_common.engine.commands.gallery_model import names_a_model, read_gallery_extraction
+from vreid_common.engine.commands.search import CANDIDATES
 from vreid_common.engine.extraction import Extraction, add_extraction_arguments, read_extraction
 from vreid_common.engine.placement import share_cores
 from vreid_common.errors import InputError
@@ -22,9 +23,6 @@ from vreid_common.reranking.pipeline import Pipeline, compared_pipelines, pipeli
 from vreid_common.structures import METRICS, UNKNOWN, FeatureSet, VehicleImage, read_features
 
 __all__ = ["add_browse_arguments", "run_browse"]
-
-_CANDIDATES = 100
-"""Of a saved gallery, as `vreid search` has them."""
 
 
 def add_browse_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +37,7 @@ def add_browse_arguments(parser: argparse.ArgumentParser) -> None:
     steps = add_pipeline_arguments(parser, required=False)
     steps.add_argument(
         "--candidates", type=positive, metavar="N",
-        help="rank each query alone and re-rank its N nearest images only (default: all; 100 of a saved gallery)",
+        help=f"rank each query alone and re-rank its N nearest images only (default: all; {CANDIDATES} of a saved gallery)",
     )  # fmt: skip
     add_extraction_arguments(parser)
     page = parser.add_argument_group("page")
@@ -96,7 +94,7 @@ def _read_session(args: argparse.Namespace) -> tuple[Session, str]:
     settled = argparse.Namespace(**{**vars(args), "metric": metric, "device": args.device or "cpu"})
     pipelines = read_pipelines(settled, {PLAIN: Pipeline(metric=metric), **_config_pipelines(extraction, metric)})
     inputs = _read_images(settled, saved)
-    candidates = args.candidates or (_CANDIDATES if saved else None)
+    candidates = args.candidates or (CANDIDATES if saved else None)
     embed = _embedder(extraction) if extraction else None
     query = inputs.query if args.query else None
     return Session(inputs.gallery, pipelines, query, further=inputs.further, candidates=candidates, embed=embed), no_upload

@@ -24,7 +24,10 @@ from vreid_common.reranking.pipeline import Pipeline, build_pipeline
 from vreid_common.structures import UNKNOWN, FeatureSet, read_features
 from vreid_common.versions import package_versions
 
-__all__ = ["add_search_arguments", "run_search"]
+__all__ = ["CANDIDATES", "add_search_arguments", "run_search"]
+
+CANDIDATES = 100
+"""How many images of a saved gallery are re-ranked, unless the user says."""
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +43,11 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     )
     ranking.add_argument("--set", nargs="+", default=[], metavar="STEP.NAME=VALUE", help="parameters of the steps")
     ranking.add_argument(
-        "--candidates", type=positive, default=100, metavar="N", help="how many images --rerank looks at (default: %(default)s)"
+        "--candidates",
+        type=positive,
+        default=CANDIDATES,
+        metavar="N",
+        help="how many images --rerank looks at (default: %(default)s)",
     )
     ranking.add_argument("--json", metavar="FILE", help="write the matches")
     add_extraction_arguments(parser)
