@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from memory import PeakMemory
 
+from vreid_common.cores import available_cores
 from vreid_common.files import write_atomically
 
 __all__ = ["QUICK", "Contestant", "Record", "Turns", "build_parser", "compare", "save"]
@@ -163,8 +164,8 @@ def compare(
         name, subject[0], peer[0], sizes, unit, warm_up, repeats,
         *_summary(rates[0]), *_summary(rates[1]), *_summary(ratios),
         torch.cuda.get_device_name() if device == "cuda" else _processor(),
-        len(os.sched_getaffinity(0)),
-        int(os.environ.get("OMP_NUM_THREADS", len(os.sched_getaffinity(0)))),
+        available_cores(),
+        int(os.environ.get("OMP_NUM_THREADS", available_cores())),
         {package: importlib.metadata.version(package) for package in _VERSIONS} | {"python": platform.python_version()},
         *(round(megabytes, 1) for megabytes in memory),
     )  # fmt: skip

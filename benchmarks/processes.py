@@ -24,6 +24,7 @@ from harness import QUICK, Ended, Turns, build_parser, compare, save
 from torch import Tensor
 from torch.multiprocessing import start_processes
 
+from vreid_common.cores import available_cores
 from vreid_common.evaluation import evaluate_ranking
 from vreid_common.reranking import k_reciprocal_rows
 from vreid_common.structures import FeatureRows
@@ -82,7 +83,7 @@ def evaluate(query: Tensor, gallery: Tensor, pids: Tensor) -> None:
 
 def main() -> None:
     args = build_parser(__doc__.splitlines()[0]).parse_args()
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     counts = [2] if args.quick else sorted({2, max(2, cores)})
     records = []
     images = 500 if args.quick else 40_000

@@ -13,6 +13,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from vreid_common.config import CfgNode, get_vreid_cfg
+from vreid_common.cores import available_cores
 from vreid_common.data.build import build_dataset, dataset_class
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
 from vreid_common.data.image import ImageReadError, read_image
@@ -29,7 +30,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", default="", help="data root (default: FASTREID_DATASETS, or datasets)")
     parser.add_argument("--config-file", default="", help="configuration to take the data set's keys from")
     parser.add_argument("--read-images", action="store_true", help="decode every image")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that decode (default: %(default)s)")
+    parser.add_argument("--workers", type=int, help="processes that decode (default: one a core)")
     parser.add_argument(
         "--limit", type=int, default=20, help="lines shown of each kind of fault, 0 for all (default: %(default)s)"
     )
@@ -167,8 +168,8 @@ def _mixed_tracks(items: list[VehicleImage], owners_id: OwnersId) -> Iterator[st
             yield f"Track {track} holds {other.path} of vehicle {vehicles[0]} and {item.path} of vehicle {vehicles[1]}."
 
 
-def _unreadable_images(paths: list[str], workers: int) -> Iterator[str]:
-    with ProcessPoolExecutor(max(1, workers)) as pool:
+def _unreadable_images(paths: list[str], workers: int | None) -> Iterator[str]:
+    with ProcessPoolExecutor(available_cores() if workers is None else max(1, workers)) as pool:
         results = pool.map(_read_fault, paths, chunksize=32)
         yield from (fault for fault in tqdm(results, total=len(paths), desc="decoding", unit="image", leave=False) if fault)
 

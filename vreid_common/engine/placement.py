@@ -11,6 +11,7 @@ from fastreid.utils import comm
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from vreid_common.cores import available_cores
 from vreid_common.errors import InputError
 from vreid_common.processes import started_by_torchrun
 
@@ -60,7 +61,7 @@ def share_cores(processes: int) -> None:
     if started_by_torchrun():
         processes = int(os.environ["LOCAL_WORLD_SIZE"])
     if "OMP_NUM_THREADS" not in os.environ or started_by_torchrun():
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
+        torch.set_num_threads(max(1, available_cores() // processes))
 
 
 def describe_device(device: torch.device) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from vreid_common.cores import available_cores
 from vreid_common.errors import InputError
 from vreid_common.study.plan import Run, with_ancestors
 from vreid_common.study.process import RunProcess, checkpoint_of, recorded_command
@@ -45,7 +46,7 @@ class Resources:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
         gpus = tuple(names) if torch.cuda.is_available() else ()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = available_cores()
         jobs = jobs or len(gpus) or max(1, cores // 2)
         return cls(jobs, threads or max(1, cores // jobs), gpus)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from vreid_common.cores import available_cores
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
 from vreid_common.synthetic.layouts import LAYOUTS
@@ -83,7 +84,7 @@ def _write_locked(scene: Scene, folder: Path, layout: str, workers: int | None) 
             raise InputError(f"The layout {layout!r} holds training images only, and this scene has no training vehicles.")
         images = 5 * scene.size.visits * len(vehicles)  # exact but for the last tracklets
         if workers is None:
-            workers = 1 if images <= _ONE_PROCESS_IMAGES else len(os.sched_getaffinity(0))
+            workers = 1 if images <= _ONE_PROCESS_IMAGES else available_cores()
         records: dict[tuple[Split, int], list[Record]] = {}
         rendered = 0
         with tqdm(total=images, desc=f"rendering {folder.name}", unit="image", disable=None, leave=False) as bar:
