@@ -110,9 +110,17 @@ class PreciseBN(HookBase):
 class EvalHook(hooks.EvalHook):
     """FastReID's hook, also right where the last epoch is no multiple of the period, or the period is no period (A13, B17).
 
-    It evaluates every ``eval_period`` epochs and after the last one, always before the checkpoint is written; a period of 0 or
-    less evaluates after the last epoch only.
+    It evaluates every ``eval_period`` epochs and after the last one; a period of 0 or less evaluates after the last epoch only.
+
+    Args:
+        eval_period: epochs between two evaluations.
+        evaluate: gives the results.
+        save: saves the weights, before every evaluation: one that fails then costs nothing but itself.
     """
+
+    def __init__(self, eval_period: int, evaluate: Callable[[], dict], save: Callable[[], None]) -> None:
+        super().__init__(eval_period, evaluate)
+        self._save = save
 
     def due(self, epoch: int) -> bool:
         last = epoch + 1 == self.trainer.max_epoch
@@ -120,33 +128,48 @@ class EvalHook(hooks.EvalHook):
 
     def after_epoch(self) -> None:
         if self.due(self.trainer.epoch):
+            self._save()
             self._do_eval()
 
     def after_train(self) -> None:
-        del self._func  # a bound method of the trainer
+        del self._func, self._save  # bound methods of the trainer and of another hook
 
 
 class CheckpointHook(HookBase):
     """Writes model_0019.pth every ``period`` epochs, model_best.pth at a better evaluation and model_final.pth at the end.
+
+    An epoch that is evaluated has its checkpoint before (model_evaluated.pth where none is due), marked as unfinished: a run
+    that goes on from it evaluates first. Once the evaluation is done and metrics.json has its line, it is written again, whole.
 
     The best metric so far is part of the checkpoint, so a resumed run does not call a worse model the best (B17).
     """
 
     def __init__(self, period: int) -> None:
         self._period = period
+        self._unfinished: str | None = None
+
+    def before_evaluation(self) -> None:
+        self._unfinished = self._name() or "model_evaluated"
+        self.trainer.save_checkpoint(self._unfinished, self._done(), finished=False)
 
     def after_epoch(self) -> None:
         trainer = self.trainer
-        final = trainer.epoch + 1 == trainer.max_epoch
-        done = (trainer.epoch + 1) * trainer.iters_per_epoch
         metric = trainer.latest_metric()
         if metric is not None and metric > trainer.best_metric:
             trainer.best_metric = metric
-            trainer.save_checkpoint("model_best", done)
-        if final:
-            trainer.save_checkpoint("model_final", done)
-        elif (trainer.epoch + 1) % self._period == 0:
-            trainer.save_checkpoint(f"model_{trainer.epoch:04d}", done)
+            trainer.save_checkpoint("model_best", self._done())
+        name, self._unfinished = self._unfinished or self._name(), None
+        if name is not None:
+            trainer.save_checkpoint(name, self._done())
+
+    def _name(self) -> str | None:
+        epoch = self.trainer.epoch
+        if epoch + 1 == self.trainer.max_epoch:
+            return "model_final"
+        return f"model_{epoch:04d}" if (epoch + 1) % self._period == 0 else None
+
+    def _done(self) -> int:
+        return (self.trainer.epoch + 1) * self.trainer.iters_per_epoch
 
 
 class WriterHook(HookBase):

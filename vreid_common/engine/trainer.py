@@ -84,6 +84,7 @@ class Trainer(DefaultTrainer):
         self.best_metric = -1.0
         self._results: dict[str, Any] = {}
         self._evaluated_at = -1
+        self._unfinished: dict[str, tuple[float, bool]] | None = None
         self._batches: Iterator[dict] = iter(())
         self.register_hooks(self.build_hooks())
 
@@ -199,7 +200,8 @@ class Trainer(DefaultTrainer):
 
     def build_hooks(self) -> list[HookBase]:
         cfg, model = self.cfg, self.checkpointer.model
-        evaluation = hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate)
+        checkpoints = hooks.CheckpointHook(cfg.SOLVER.CHECKPOINT_PERIOD)
+        evaluation = hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate, checkpoints.before_evaluation)
         # An epoch's last line of progress comes before its evaluation, whose results the other writers wait for.
         built: list[HookBase] = [
             hooks.LRScheduler(),
@@ -210,12 +212,9 @@ class Trainer(DefaultTrainer):
             built.append(hooks.FreezeHook(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS))
         if cfg.TEST.PRECISE_BN.ENABLED:
             built.append(hooks.PreciseBN(model, self._all_batches, cfg.TEST.PRECISE_BN.NUM_ITER, evaluation.due))
-        return [
-            *built,
-            evaluation,
-            hooks.CheckpointHook(cfg.SOLVER.CHECKPOINT_PERIOD),
-            hooks.WriterHook(self.build_writers, REPORT_PERIOD),
-        ]
+        # A checkpoint is whole only when metrics.json has all lines up to it: who resumes from it writes none of them again.
+        self._ends_of_epoch = [evaluation, hooks.WriterHook(self.build_writers, REPORT_PERIOD), checkpoints]
+        return [*built, *self._ends_of_epoch]
 
     def build_writers(self) -> list[EventWriter]:
         return [
@@ -247,7 +246,9 @@ class Trainer(DefaultTrainer):
         self.start_iter = checkpoint.get("iteration", (checkpoint.get("epoch", -1) + 1) * self.iters_per_epoch)
         self.best_metric = checkpoint.get("best_metric", -1.0)
         self.seed = checkpoint.get("seed", self.seed)
-        self._forget_metrics_from(self.start_iter)
+        self._unfinished = checkpoint.get("unfinished")
+        # The last line of an epoch whose evaluation did not end is written again, with its results.
+        self._forget_metrics_from(self.start_iter - (self._unfinished is not None))
         logger.info("Resuming at epoch %d, iteration %d.", self.start_iter // self.iters_per_epoch + 1, self.start_iter + 1)
 
     def _forget_metrics_from(self, iteration: int) -> None:
@@ -260,7 +261,7 @@ class Trainer(DefaultTrainer):
         Raises:
             Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
         """
-        if self.start_iter >= self.max_iter:
+        if self.start_iter >= self.max_iter and self._unfinished is None:
             logger.info("The run in %s is finished: %d epochs.", self.cfg.OUTPUT_DIR, self.max_epoch)
             self._evaluate()
             return self._results
@@ -274,6 +275,8 @@ class Trainer(DefaultTrainer):
         with EventStorage(self.start_iter) as self.storage, listen_for_interrupts() as stop:
             self.before_train()
             try:
+                if self._unfinished is not None:
+                    self._finish_epoch(self._unfinished)
                 for epoch in range(self.start_iter // self.iters_per_epoch, self.max_epoch):
                     self.epoch = epoch
                     self._run_epoch(stop)
@@ -302,6 +305,16 @@ class Trainer(DefaultTrainer):
         if stop.agreed(self.device):
             self._stop()
 
+    def _finish_epoch(self, scalars: dict[str, tuple[float, bool]]) -> None:
+        """Does what the run before was at when it ended: evaluates the weights that it had saved, and logs the epoch."""
+        self.epoch = self.start_iter // self.iters_per_epoch - 1
+        self.storage.iter = self.start_iter - 1
+        logger.info("Epoch %d was saved but not evaluated: that comes first.", self.epoch + 1)
+        for name, (value, smoothing_hint) in scalars.items():
+            self.storage.put_scalar(name, value, smoothing_hint=smoothing_hint)
+        for hook in self._ends_of_epoch:
+            hook.after_epoch()
+
     def run_step(self) -> None:
         """The training of one iteration, from the next batch."""
         self._trainer.run(*self.next_batch())
@@ -323,7 +336,15 @@ class Trainer(DefaultTrainer):
 
     # -- state and results -------------------------------------------------------------------------------------
 
-    def save_checkpoint(self, name: str, iterations_done: int) -> None:
+    def save_checkpoint(self, name: str, iterations_done: int, *, finished: bool = True) -> None:
+        """Writes OUTPUT_DIR/<name>.pth.
+
+        Args:
+            name: of the file.
+            iterations_done: where a run that goes on from it starts.
+            finished: False where the epoch's evaluation and its last line in metrics.json are still to come; the checkpoint
+                then has that line's scalars.
+        """
         self.checkpointer.save(
             name,
             epoch=iterations_done // self.iters_per_epoch - 1,
@@ -332,7 +353,14 @@ class Trainer(DefaultTrainer):
             metric=self.latest_metric(),
             best_metric=self.best_metric,
             seed=self.seed,
+            **({} if finished else {"unfinished": self._scalars_of_epoch_end()}),
         )
+
+    def _scalars_of_epoch_end(self) -> dict[str, tuple[float, bool]]:
+        """Value and smoothing hint of the scalars that were put in the last iteration."""
+        hints = self.storage.smoothing_hints()
+        latest = self.storage.latest_with_smoothing_hint(REPORT_PERIOD)
+        return {name: (float(value), hints[name]) for name, (value, at) in latest.items() if at == self.storage.iter}
 
     def _stop(self) -> None:
         self.save_checkpoint("model_interrupted", self.iter)

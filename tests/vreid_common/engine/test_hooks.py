@@ -46,6 +46,6 @@ def test_unknown_frozen_layer_is_refused_by_name():
     [(0, 3, [2]), (-1, 3, [2]), (1, 3, [0, 1, 2]), (2, 5, [1, 3, 4]), (2, 4, [1, 3])],
 )
 def test_a13_b17_evaluation_is_periodic_and_always_last(period: int, epochs: int, evaluated: list[int]):
-    hook = EvalHook(period, dict)
+    hook = EvalHook(period, dict, lambda: None)
     hook.trainer = types.SimpleNamespace(max_epoch=epochs)
     assert [epoch for epoch in range(epochs) if hook.due(epoch)] == evaluated

@@ -16,6 +16,7 @@ from fastreid.config import CfgNode
 
 from vreid_common.engine import Trainer, main
 from vreid_common.errors import InputError
+from vreid_common.evaluation import VehicleEvaluator
 
 TRAIN = "from vreid_common.engine import main; main()"
 
@@ -163,6 +164,47 @@ def test_b17_the_best_model_of_an_earlier_part_is_kept_on_resume(config_file: Pa
     best = (out / "model_best.pth").read_bytes()
     train(config_file, "--resume", "SOLVER.MAX_EPOCH", 3, "TEST.EVAL_PERIOD", 1)
     assert (out / "model_best.pth").read_bytes() == best
+
+
+def metrics(folder: Path) -> list[dict]:
+    """The lines of metrics.json without what is measured in seconds."""
+    lines = [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
+    return [
+        {key: value for key, value in line.items() if key not in ("time", "data_time", "images_per_second")} for line in lines
+    ]
+
+
+@pytest.mark.parametrize("failing", [2, 3], ids=["in the middle", "at the end"])
+def test_an_evaluation_that_fails_costs_nothing_but_itself(
+    failing: int, config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    options = ("SOLVER.MAX_EPOCH", 3, "TEST.EVAL_PERIOD", 1, "SOLVER.CHECKPOINT_PERIOD", 3)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(config_file, *options, "OUTPUT_DIR", whole)
+    evaluate, calls = VehicleEvaluator.evaluate, []
+
+    def fails(evaluator: VehicleEvaluator) -> dict:
+        calls.append(evaluator)
+        if len(calls) == failing:
+            raise InputError("The camera is broken.")
+        return evaluate(evaluator)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VehicleEvaluator, "evaluate", fails)
+        with pytest.raises(SystemExit):
+            train(config_file, *options, "OUTPUT_DIR", broken)
+    saved = {2: "model_evaluated.pth", 3: "model_final.pth"}[failing]
+    assert (broken / "last_checkpoint").read_text() == saved
+    train(config_file, "--eval-only", "OUTPUT_DIR", broken)
+    if failing == 3:
+        assert results(broken) == results(whole)
+    train(config_file, "--resume", *options, "OUTPUT_DIR", broken)
+    assert_same_run(whole, broken)
+    assert metrics(broken) == metrics(whole)
+    best = [torch.load(folder / "model_best.pth", weights_only=True) for folder in (whole, broken)]
+    assert [file["iteration"] for file in best] == [best[0]["iteration"]] * 2
+    assert [file["best_metric"] for file in best] == [best[0]["best_metric"]] * 2
+    assert "unfinished" not in torch.load(broken / "model_final.pth", weights_only=True)
 
 
 def test_resuming_with_another_batch_size_is_refused(config_file: Path, tiny: Callable[..., CfgNode]):
