@@ -11,7 +11,7 @@ from torch import nn
 
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
-from vreid_common.modeling.weights_file import load_checkpoint_file
+from vreid_common.weights import current_names, load_checkpoint_file
 
 __all__ = ["Checkpointer", "load_checkpoint_file"]
 
@@ -73,10 +73,13 @@ def load_model(model: nn.Module, state: dict[str, Any], path: str, *, strict: bo
         InputError: naming the first parameter of another shape; or the first one that the file lacks, inside the backbone
             or, when ``strict``, anywhere.
     """
-    state = {key: torch.as_tensor(value) for key, value in state.items()}
+    state = {key: torch.as_tensor(value) for key, value in state.items() if hasattr(value, "shape")}
     _strip_prefix_if_present(state, "module.")
+    state = current_names(state, model, path)
     own = model.state_dict()
-    classifiers = {f"{name}.weight" for name, module in model.named_modules() if hasattr(module, "cls_layer")}
+    heads = {f"{name}.": module for name, module in model.named_modules() if hasattr(module, "cls_layer")}
+    # One a head, but PartialReID's has two; what else a head has lies in its parts.
+    classifiers = {name + key for name, head in heads.items() for key, _ in head.named_parameters(recurse=False)}
     for key in sorted(set(state) & set(own)):
         theirs, ours = tuple(state[key].shape), tuple(own[key].shape)
         if theirs == ours:

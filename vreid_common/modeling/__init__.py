@@ -1,5 +1,6 @@
 """Models, heads and losses shared by the projects, on top of FastReID's."""
 
+import vreid_common.modeling.backbones  # noqa: F401  (registers them)
 from vreid_common.modeling.heads import BNDropoutHead, CombinedMargin, margin_cosine
 from vreid_common.modeling.losses import (
     DSAMLoss,

@@ -9,8 +9,8 @@ from fastreid.modeling.meta_arch import META_ARCH_REGISTRY, Baseline
 from torch import Tensor, nn
 
 from vreid_common.errors import InputError
-from vreid_common.modeling.backbones import load_pretrained
 from vreid_common.registry import LOSS_REGISTRY
+from vreid_common.weights import load_pretrained
 
 __all__ = ["VehicleBaseline"]
 

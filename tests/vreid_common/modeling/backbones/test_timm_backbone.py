@@ -8,7 +8,7 @@ from fastreid.modeling.backbones import build_backbone
 
 from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
-from vreid_common.modeling.backbones import load_pretrained
+from vreid_common.weights import load_pretrained
 
 SMALL = ("test_efficientnet", 256)
 

@@ -12,14 +12,19 @@ from safetensors.torch import load_file
 
 from vreid_common.errors import InputError
 
-__all__ = ["load_checkpoint_file"]
+__all__ = ["load_checkpoint_file", "numpy_globals"]
+
+CONTAINERS = ("model", "state_dict", "model_state", "model_state_dict", "net")
+"""What programs call the state dict in their checkpoints: FastReID, torchvision's examples, pycls, and others."""
 
 
 def load_checkpoint_file(path: str) -> dict[str, Any]:
     """Reads a checkpoint (torch's .pth, safetensors, or a pickle of arrays) into ``{"model": ..., ...}`` without running code.
 
+    The state dict may be the file itself or stand under one of the names in ``CONTAINERS``, as other programs write it.
+
     Raises:
-        InputError: the file is damaged, or holds objects other than tensors, arrays and plain containers.
+        InputError: the file is damaged, holds objects other than tensors, arrays and plain containers, or holds no weights.
     """
     try:
         if path.endswith(".safetensors"):
@@ -28,13 +33,24 @@ def load_checkpoint_file(path: str) -> dict[str, Any]:
             with Path(path).open("rb") as file:
                 content = _ArrayUnpickler(file, encoding="latin1").load()
         else:
-            with torch.serialization.safe_globals(_numpy_globals()):
+            with torch.serialization.safe_globals(numpy_globals()):
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of bytes that are no checkpoint, the readers raise whatever they run into
         raise InputError(f"{path} {_unreadable(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint or a state dict.")
-    return content if isinstance(content.get("model"), dict) else {"model": content.get("state_dict", content)}
+    state = _state_dict(content)
+    if state and not any(hasattr(value, "shape") for value in state.values()):
+        raise InputError(f"{path} holds no weights: its entries are {', '.join(map(str, list(state)[:8]))}.")
+    return {**content, "model": state} if isinstance(content.get("model"), dict) else {"model": state}
+
+
+def _state_dict(content: dict[str, Any]) -> dict[str, Any]:
+    """The innermost dict under the names of ``CONTAINERS``; timm's and DeiT's files, for one, nest two."""
+    for name in CONTAINERS:
+        if isinstance(content.get(name), dict):
+            return _state_dict(content[name])
+    return content
 
 
 def _unreadable(error: Exception) -> str:
@@ -47,7 +63,7 @@ def _unreadable(error: Exception) -> str:
     return "is not a checkpoint, or it is damaged."
 
 
-def _numpy_globals() -> list[Any]:
+def numpy_globals() -> list[Any]:
     """What torch's weights-only loader must know to read NumPy arrays and scalars, as FastReID's files may hold."""
     reconstruct, scalar = np._core.multiarray._reconstruct, np._core.multiarray.scalar
     # Files written by NumPy 1 name the module numpy.core.

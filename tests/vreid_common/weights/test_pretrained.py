@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from vreid_common.config import get_vreid_cfg
 from vreid_common.errors import InputError
-from vreid_common.modeling.backbones import load_pretrained
+from vreid_common.weights import load_pretrained
 
 
 @pytest.fixture
@@ -80,9 +80,64 @@ def test_cbam_blocks_may_be_missing_but_nothing_else(make_cfg, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("keys", "kind", "block"),
+    [
+        (("WITH_NL", True, "DEPTH", "50x", "FEAT_DIM", 2048), "non-local", "NL_2.0.g.weight"),
+        (("WITH_SE", True), "squeeze-and-excitation", "layer1.0.se.fc.0.weight"),
+    ],
+)
+def test_blocks_that_published_networks_lack_keep_their_initial_weights(make_cfg, tmp_path, caplog, keys, kind, block):
+    """WCVL's AGW and SBS configs with torchvision's file, to which the message of a missing download sends."""
+    overrides = [f"MODEL.BACKBONE.{key}" if isinstance(key, str) and key.isupper() else key for key in keys]
+    backbone = build_backbone(make_cfg(*overrides))
+    initial = backbone.state_dict()[block].clone()
+    published = getattr(torchvision.models, "resnet50" if "50x" in keys else "resnet18")()
+    torch.save(published.state_dict(), tmp_path / "published.pth")
+    with caplog.at_level("INFO"):
+        load_pretrained(backbone, str(tmp_path / "published.pth"))
+    assert f"published.pth has no {kind} blocks: they start from their initial weights." in caplog.text
+    assert torch.equal(backbone.state_dict()[block], initial)
+    assert torch.equal(backbone.layer4[1].conv2.weight, published.layer4[1].conv2.weight)
+    torch.save({**published.state_dict(), block: initial}, tmp_path / "some.pth")
+    with pytest.raises(InputError, match="some.pth was made for another network: it lacks"):
+        load_pretrained(backbone, str(tmp_path / "some.pth"))
+
+
+@pytest.mark.parametrize("prefix", ["module.backbone.", "module.encoder.", "encoder."])
+@pytest.mark.parametrize("container", [("state_dict",), ("model_state",), ("net",), ("model", "state_dict")])
+def test_files_of_other_programs(backbone, tmp_path, prefix, container):
+    source = torchvision.models.resnet18()
+    content = {prefix + key: value for key, value in source.state_dict().items()}
+    for name in reversed(container):
+        content = {name: content, "epoch": 3}
+    torch.save(content, tmp_path / "other.pth")
+    load_pretrained(backbone, str(tmp_path / "other.pth"))
+    assert torch.equal(backbone.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
+
+
+@pytest.mark.parametrize("distilled", [False, True])
+def test_a_vision_transformers_positions_are_resized_as_fastreids_builder_does(make_cfg, tmp_path, distilled):
+    from fastreid.modeling.backbones.vision_transformer import VisionTransformer, resize_pos_embed
+
+    def make(side, width):
+        return VisionTransformer(img_size=(side, width), stride_size=16, depth=1, embed_dim=32, num_heads=2)
+
+    source, target = make(64, 64), make(32, 48)
+    expected = resize_pos_embed(source.pos_embed, target.pos_embed, 2, 3)
+    state = source.state_dict()
+    if distilled:
+        state["dist_token"] = torch.zeros(1, 1, 32)
+        state["pos_embed"] = torch.cat([state["pos_embed"][:, :1], torch.ones(1, 1, 32), state["pos_embed"][:, 1:]], dim=1)
+    torch.save({"model": state}, tmp_path / "vit.pth")
+    load_pretrained(target, str(tmp_path / "vit.pth"))
+    torch.testing.assert_close(target.pos_embed, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ({}, "it lacks conv1.weight, one of the backbone's"),
+        ({"epoch": 3, "net": {"lr": 0.1}}, "other.pth holds no weights: its entries are lr."),
         ({"conv1.weight": torch.zeros(64, 3, 3, 3)}, r"conv1.weight has shape \(64, 3, 3, 3\) there and \(64, 3, 7, 7\)"),
     ],
 )
