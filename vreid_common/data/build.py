@@ -10,6 +10,7 @@ from fastreid.utils import comm
 
 from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
+from vreid_common.data.fastreid_sets import explain_reader_error, is_fastreids
 from vreid_common.data.loader import TestLoader, TrainLoader
 from vreid_common.data.mixing import join_sets, mix_domains
 from vreid_common.data.samplers import build_sampler
@@ -66,11 +67,15 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
         try:
             dataset = cls(root=root, combineall=cfg.DATASETS.COMBINEALL, **kwargs)
             splits = {split: [_lifted(item) for item in getattr(dataset, split)] for split in ("train", "query", "gallery")}
-        except (OSError, RuntimeError) as error:  # what FastReID's own data sets raise
+        except (OSError, RuntimeError) as error:  # what FastReID's own data sets raise of folders
             raise DatasetError(
                 f"Cannot read the data set {name}: {error}; set FASTREID_DATASETS (now {root}) to the folder that holds it."
             ) from error
-    if cls.__module__.startswith("fastreid."):
+        except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # and of files in them
+            if not is_fastreids(cls) or isinstance(error, InputError):
+                raise
+            raise DatasetError(explain_reader_error(name, error)) from error
+    if is_fastreids(cls):
         # They list folders in the order of the file system, which differs from machine to machine.
         splits = {split: sorted(items, key=lambda item: item.path) for split, items in splits.items()}
     if translated:

@@ -16,9 +16,12 @@ from vreid_common.config import CfgNode, get_vreid_cfg
 from vreid_common.cores import available_cores
 from vreid_common.data.build import build_dataset, dataset_class
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
+from vreid_common.data.fastreid_sets import empty_splits, is_fastreids
 from vreid_common.data.image import ImageReadError, read_image
 from vreid_common.errors import InputError
 from vreid_common.files import check_writable, write_json
+from vreid_common.kinds import not_there
+from vreid_common.repeated import add_limit_argument, shortened
 from vreid_common.structures import UNKNOWN, VehicleImage
 
 __all__ = ["add_check_arguments", "run_check"]
@@ -31,9 +34,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-file", default="", help="configuration to take the data set's keys from")
     parser.add_argument("--read-images", action="store_true", help="decode every image")
     parser.add_argument("--workers", type=int, help="processes that decode (default: one a core)")
-    parser.add_argument(
-        "--limit", type=int, default=20, help="lines shown of each kind of fault, 0 for all (default: %(default)s)"
-    )
+    add_limit_argument(parser)
     parser.add_argument(
         "--opts", nargs="+", default=[], metavar="KEY VALUE", help="configuration, e.g. DATASETS.CSV.FILE cars.csv"
     )
@@ -88,6 +89,10 @@ def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[s
     owners_id = dataset.owners_id if isinstance(dataset, VehicleDataset) else _owners_id
     if isinstance(dataset, VehicleDataset):
         yield "Faulty rows", list(dataset.faults)
+    if is_fastreids(type(dataset)):
+        yield "Empty splits", empty_splits(dataset)
+    elif not any(splits.values()) and not dataset.faults:
+        yield "Empty splits", ["There is no image in any split."]
     yield "Missing images", _missing_images(splits)
     yield "Listed twice", _listed_twice(splits)
     yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""), owners_id)
@@ -118,7 +123,9 @@ def _file_fault(path: str) -> str:
     try:
         found = os.stat(path)  # noqa: PTH116 - a Path an image costs more than its stat
     except OSError:
-        return f"there is no file {path}."
+        return not_there(path)[0].lower() + not_there(path)[1:]
+    except ValueError:  # a NUL byte
+        return f"{path!r} is no name of a file."
     if not stat.S_ISREG(found.st_mode):
         return f"{path} is not a file."
     return "" if found.st_size else f"the file {path} is empty."
@@ -183,16 +190,18 @@ def _read_fault(path: str) -> str:
 
 
 def _print_faults(kind: str, faults: Iterable[str], limit: int) -> list[str]:
-    """Prints up to ``limit`` of the faults as they are found; returns all."""
+    """Prints the faults as they are found, up to ``limit`` of those that say the same; returns all."""
     found: list[str] = []
-    for fault in faults:
-        found.append(fault)
-        if len(found) == 1:
+
+    def kept() -> Iterator[str]:
+        for fault in faults:
+            found.append(fault)
+            yield fault
+
+    for place, line in enumerate(shortened(kept(), limit)):
+        if place == 0:
             tqdm.write(f"{kind}:")
-        if not limit or len(found) <= limit:
-            tqdm.write(f"  {fault}")
-    if limit and len(found) > limit:
-        tqdm.write(f"  ... and {len(found) - limit} more; --limit 0 shows all.")
+        tqdm.write(f"  {line}")
     return found
 
 

@@ -61,6 +61,8 @@ def _check_is_file(path: str) -> None:
         status = os.stat(path)  # noqa: PTH116 - a Path a file costs more than the call
     except OSError as error:
         raise ImageReadError(f"Cannot read the image {path}: {error.strerror}.") from error
+    except ValueError as error:  # a NUL byte
+        raise ImageReadError(f"Cannot read the image {path!r}: that is no name of a file.") from error
     # Opening a pipe would wait for ever.
     if not stat.S_ISREG(status.st_mode):
         raise ImageReadError(f"Cannot read the image {path}: it is not a file.")

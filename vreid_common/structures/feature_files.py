@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from vreid_common.errors import InputError
+from vreid_common.kinds import not_a_feature_file
 from vreid_common.structures.feature_set import FeatureSet
 from vreid_common.structures.item import UNKNOWN
+from vreid_common.structures.numpy_header import check_numpy_headers
 
 __all__ = ["read_features"]
 
@@ -33,24 +35,41 @@ def read_features(path: str | os.PathLike[str]) -> FeatureSet:
     """
     path = Path(path)
     if path.suffix not in (".npy", ".npz"):
+        fault = "" if _is_feature_set(path) else not_a_feature_file(path)
+        if fault:
+            raise InputError(fault)
         return FeatureSet.load(path)
     if not path.is_file():
-        raise InputError(f"{path} is missing.")
+        raise InputError(not_a_feature_file(path))
+    wanted = ("features", "paths", *_LABELS)
     try:
+        names = check_numpy_headers(path, wanted)
         loaded = np.load(path, allow_pickle=False)
-        arrays = {"features": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(loaded, np.ndarray):
+            arrays = {"features": loaded}
+        else:
+            arrays = {name: loaded[name] for name in names if name in wanted}
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         # Without NumPy's own words, which advise to unpickle.
         raise InputError(
             f"{path} cannot be read as {path.suffix} without pickled objects: it is damaged, or of another kind."
         ) from error
+    if "features" not in arrays:
+        others = f"but {', '.join(names)}" if names else "and no other"
+        raise InputError(f"{path} has no array 'features', {others}: write np.savez(file, features=...).")
     return _from_arrays(path, arrays)
 
 
+def _is_feature_set(path: Path) -> bool:
+    """Whether the path means a feature set that is there, at least in part."""
+    return path.suffix in (".safetensors", ".json") or any(
+        path.with_name(f"{path.name}{suffix}").exists() for suffix in (".safetensors", ".json")
+    )
+
+
 def _from_arrays(path: Path, arrays: dict[str, np.ndarray]) -> FeatureSet:
-    if "features" not in arrays:
-        others = f"but {', '.join(arrays)}" if arrays else "and no other"
-        raise InputError(f"{path} has no array 'features', {others}: write np.savez(file, features=...).")
     features = arrays["features"]
     if features.ndim != 2 or features.dtype.kind != "f":
         raise InputError(f"{path}: features are an (N, D) array of floats, got {features.dtype} {features.shape}.")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from vreid_common.data import DatasetError, build_train_dataset
 from vreid_common.data.check import add_check_arguments, run_check
 from vreid_common.errors import InputError
 
@@ -110,7 +111,7 @@ class TestVeRi776:
             path.unlink()
         output = faults("--limit", "1")
         assert output.count("there is no file") == 1
-        assert "... and 2 more; --limit 0 shows all" in output
+        assert "  ... and 2 more; --limit 0 shows all." in output
         assert faults("--limit", "0").count("there is no file") == 3
 
 
@@ -208,6 +209,100 @@ class TestCSV:
     def test_real_photographs(self, photos, capsys):
         arguments = ["--read-images", "--workers", "2", "--opts", "DATASETS.CSV.FILE", photos / "vehicles.csv"]
         assert check(capsys, "CSVVehicles", *arguments)[0] == 0
+
+
+class TestNothingIsRead:
+    """An empty or wrongly suffixed folder is a fault, not a data set without faults."""
+
+    @pytest.mark.parametrize("name", ["VeRi776", "VeRi"])
+    def test_veri_of_png_pictures(self, name, tmp_path, draw, capsys):
+        for split in ("train", "query", "test"):
+            draw(tmp_path / "veri" / f"image_{split}" / "0002_c002_00030600_0.png")
+        draw(tmp_path / "veri" / "image_train" / "0002_c003_00030600_0.png")
+        status, output = check(capsys, name, "--root", tmp_path)
+        assert status == 1
+        assert f"{tmp_path}/veri/image_train has no .jpg image; 2 .png passed over." in output
+        assert "3 faults found" in output
+
+    def test_market1501_of_png_pictures(self, tmp_path, draw, capsys):
+        for folder in ("bounding_box_train", "query", "bounding_box_test"):
+            draw(tmp_path / "Market-1501-v15.09.15" / folder / "0002_c1s1_000451_03.png")
+        status, output = check(capsys, "Market1501", "--root", tmp_path)
+        assert status == 1
+        assert "bounding_box_train has no .jpg image; 1 .png passed over." in output
+
+    @pytest.mark.parametrize("name", ["VeRi776", "VeRi"])
+    def test_empty_folders(self, name, tmp_path, capsys):
+        for split in ("train", "query", "test"):
+            (tmp_path / "veri" / f"image_{split}").mkdir(parents=True)
+        status, output = check(capsys, name, "--root", tmp_path)
+        assert status == 1
+        assert output.count("has no images.") == 3
+
+    def test_some_pictures_of_another_kind(self, veri, draw, capsys):
+        draw(veri / "image_test" / "0009_c001_00000000_0.png")
+        (veri / "image_test" / "Thumbs.db").write_bytes(b"x")
+        output = check(capsys, "VeRi776", "--root", veri.parent)[1]
+        assert "image_test: 1 .png passed over: the images of this data set end in .jpg." in output
+        assert "1 fault found" in output
+
+    def test_list_of_no_names(self, veri, capsys):
+        (veri / "name_query.txt").write_text("\n")
+        assert f"{veri}/name_query.txt is empty" in check(capsys, "VeRi776", "--root", veri.parent)[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("test_label.xml", "<TrainingImages><Items></Items></TrainingImages>", "The labels {} have no <Item>"),
+        ("test_track.txt", "\n", "The tracks {} name no image"),
+        ("keypoint_test.txt", "", "{} has no image's view"),
+        ("views.csv", "image,view\n", "{} has no image's view"),
+    ],
+)
+def test_label_file_of_no_image_is_a_fault_once(veri, capsys, file, content, said):
+    (veri / file).write_text(content)
+    status, output = check(capsys, "VeRi776", "--root", veri.parent)
+    assert status == 1
+    assert output.count(said.format(veri / file)) == 1
+
+
+def test_faults_that_repeat_do_not_hide_another(veri, draw, capsys):
+    for number in range(10, 60):
+        draw(veri / "image_train" / f"00{number}_c001_00000000_0.jpg")
+    with (veri / "test_track.txt").open("a") as file:
+        file.write("0007_c001_t1 0007_c001_00000000_0.jpg\n")
+    output = check(capsys, "VeRi776", "--root", veri.parent)[1]
+    assert output.count("is not listed in") == 6
+    assert "... and 45 more like" in output
+    assert "track 3: 0007_c001_00000000_0.jpg is in no split" in output
+    assert "51 faults found" in output
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("0002_c7s1_000451_03.jpg", "it has pid 2, camid 7, and FastReID's reader of Market1501 takes only 1 <= camid <= 6"),
+        (
+            "1502_c1s1_000451_03.jpg",
+            "it has pid 1502, camid 1, and FastReID's reader of Market1501 takes only 0 <= pid <= 1501",
+        ),
+        ("car.jpg", "FastReID's reader of Market1501 does not understand its name"),
+    ],
+)
+def test_market1501s_layout_with_what_fastreid_does_not_take(tmp_path, draw, capsys, image, said, cfg, monkeypatch):
+    folder = tmp_path / "Market-1501-v15.09.15"
+    for part in ("query", "bounding_box_test", "bounding_box_train"):
+        draw(folder / part / "0002_c1s1_000451_03.jpg")
+    draw(folder / "bounding_box_train" / image)
+    status, output = check(capsys, "Market1501", "--root", tmp_path)
+    assert status == 1
+    assert f"Cannot read the data set Market1501 at {folder}/bounding_box_train/{image}: {said}" in output
+    assert "name the data set CSVVehicles (docs/custom-data.md)" in output
+    monkeypatch.setenv("FASTREID_DATASETS", str(tmp_path))
+    cfg.DATASETS.NAMES = ("Market1501",)
+    with pytest.raises(DatasetError, match="Cannot read the data set Market1501 at"):
+        build_train_dataset(cfg)
 
 
 def test_fastreids_own_set(tmp_path, capsys):

@@ -66,3 +66,21 @@ def test_the_command(file, capsys, gallery, status, said, tmp_path):
     assert said in capsys.readouterr().out
     faults = json.loads((tmp_path / "faults.json").read_text())["faults"]
     assert faults == check_aicity_submission(file, 5, int(gallery))
+
+
+@pytest.mark.parametrize(("limit", "lines"), [([], 6), (["--limit", "1"], 2), (["--limit", "0"], 1052)])
+def test_the_command_says_a_fault_of_every_line_a_few_times(tmp_path, capsys, limit, lines):
+    (tmp_path / "track2.txt").write_text("\n".join(["000001.jpg 000002.jpg"] * 1052))
+    with pytest.raises(SystemExit) as ended:
+        main(["check-submission", str(tmp_path / "track2.txt"), *limit])
+    said = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 1
+    assert len(said) == lines
+    assert said[0].endswith("line 1: it is not made of whole numbers with single spaces between them.")
+    assert lines == 1052 or said[-1] == f"... and {1053 - lines:,} more; --limit 0 shows all."
+
+
+def test_limit_is_no_negative_number(capsys):
+    with pytest.raises(SystemExit):
+        main(["check-submission", "track2.txt", "--limit", "-1"])
+    assert "must be 0 or a whole number above it" in capsys.readouterr().err

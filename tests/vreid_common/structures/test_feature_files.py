@@ -1,5 +1,8 @@
 """Features from .npy and .npz, and files that are missing, damaged or hold something else."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -37,8 +40,95 @@ def test_feature_set(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.safetensors"])
 def test_missing(tmp_path, name):
-    with pytest.raises(InputError, match=rf"{name} is missing"):
+    with pytest.raises(InputError, match=rf"There is no file .*{name}\.|{name} is missing"):
         read_features(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("r.mat", "is a MATLAB file, not features: read it with scipy.io.loadmat and save its arrays with numpy.savez"),
+        ("q.csv", "is a CSV file, not features: name labels with --labels"),
+        ("car.jpg", "is an image, not features: write its features first with vreid extract"),
+        ("clip.mp4", "is a video, not features: write its features first"),
+        ("model.pth", "is a checkpoint, not features: nothing is unpickled here"),
+        ("features.txt", "is a list, not features."),
+        ("features", "is of another kind, not features."),
+    ],
+)
+def test_file_of_another_kind(tmp_path, name, said):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match="Features are read from .safetensors with its .json .*, .npz and .npy") as error:
+        read_features(tmp_path / name)
+    assert f"{tmp_path / name} {said}" in str(error.value)
+
+
+def test_folder_and_backslashes(tmp_path):
+    with pytest.raises(InputError, match="is a folder, not features: write the features of its images first"):
+        read_features(tmp_path)
+    with pytest.raises(InputError, match=r"There is no file features\\query: the path has backslashes, write features/query\."):
+        read_features("features\\query")
+
+
+def npy_header(shape: tuple[int, ...], dtype: str) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "said"),
+    [
+        ((10**12, 512), "<f4", r"claims 1,000,000,000,000 x 512 of float32, .* bytes, but 16 follow"),
+        ((10**12, 0), "<f4", "which hold nothing"),
+        ((-4, 1), "<f4", "cannot be read as"),
+    ],
+)
+def test_header_that_claims_more_than_the_file_holds(tmp_path, shape, dtype, said):
+    content = npy_header(shape, dtype) + bytes(16)
+    (tmp_path / "a.npy").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("features.npy", content)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(InputError, match=rf"{name}.* {said}"):
+            read_features(tmp_path / name)
+
+
+def test_labels_are_looked_at_before_they_are_read_and_strange_arrays_are_not_read(tmp_path):
+    np.savez(tmp_path / "a.npz", features=FEATURES)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("huge.npy", npy_header((10**12,), "<i8"))
+    assert len(read_features(tmp_path / "a.npz")) == 5
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("pids.npy", npy_header((10**12,), "<i8"))
+    with pytest.raises(InputError, match=r"a\.npz: pids\.npy claims 1,000,000,000,000 rows of int64"):
+        read_features(tmp_path / "a.npz")
+
+
+def test_deflate_bomb_is_not_unpacked(tmp_path):
+    rows = 1 << 22
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("features.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(npy_header((rows, 32), "<f4"))
+        for _ in range(64):
+            member.write(bytes(rows * 2))
+    assert (tmp_path / "a.npz").stat().st_size < 1 << 20
+    with pytest.raises(
+        InputError, match=r"features\.npy would unpack to 536,871,\d+ bytes out of \d+,\d+, which no features do"
+    ):
+        read_features(tmp_path / "a.npz")
+
+
+def test_encrypted_archive(tmp_path):
+    np.savez(tmp_path / "a.npz", features=FEATURES)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + place] |= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npz cannot be read"):
+        read_features(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])

@@ -1,16 +1,20 @@
 """CityFlow-ReID and CityFlowV2-ReID, track 2 of the AI City Challenge."""
 
+import logging
 from collections.abc import Iterator
 from typing import ClassVar
 
 from fastreid.data.datasets import DATASET_REGISTRY
 
-from vreid_common.data.datasets.layout import FolderDataset, Splits, unlisted_images
-from vreid_common.data.datasets.track_lists import read_numbered_tracks, read_tracks
+from vreid_common.data.datasets.base import DatasetError
+from vreid_common.data.datasets.layout import FolderDataset, Splits
+from vreid_common.data.datasets.track_lists import join_tracks, read_numbered_tracks, read_tracks
 from vreid_common.data.datasets.xml_labels import label_number, read_xml_labels
 from vreid_common.structures import DOMAINS, UNKNOWN, VehicleImage
 
 __all__ = ["CityFlow", "CityFlowV2"]
+
+_logger = logging.getLogger(__name__)
 
 _SPLITS = ("train", "query", "test")
 _REQUIRED = (*((f"image_{split}",) for split in _SPLITS), ("train_label.xml",))
@@ -29,7 +33,8 @@ class CityFlow(FolderDataset):
     - name_train.txt, name_query.txt, name_test.txt, if there: the images of each split, in order; else all, sorted by name. A
       submission counts the gallery images in this order;
     - train_label.xml: vehicleID and cameraID (or camID); query_label.xml, test_label.xml, if there, likewise;
-    - train_track.txt, test_track.txt (names) or train_track_id.txt, test_track_id.txt (numbers), if there: tracks.
+    - train_track.txt, test_track.txt (names) and train_track_id.txt, test_track_id.txt (numbers), those that are there: tracks.
+      Where both are, they are joined: in the copies of 2019 the former lacks the last image of each track.
 
     The vehicles of the test images are not published: their ``pid`` is unknown, unless a label file says it.
     """
@@ -40,16 +45,16 @@ class CityFlow(FolderDataset):
     required = _REQUIRED
 
     def read_splits(self) -> Splits:
+        self._tracks = {split: self._read_tracks(split) for split in _SPLITS}
         train, query, test = (self._items(split) for split in _SPLITS)
         return train, query, test
 
     def inconsistencies(self) -> Iterator[str]:
         for split, items in zip(_SPLITS, (self.train, self.query, self.gallery), strict=True):
             names = {item.path.rpartition("/")[2] for item in items}
-            yield from unlisted_images(self.folder / f"image_{split}", names, str(self.folder / f"name_{split}.txt"))
+            yield from self.folder_faults(self.folder / f"image_{split}", names, self.folder / f"name_{split}.txt")
             labels = self.labels(read_xml_labels, self.folder / f"{split}_label.xml")
-            tracks = self._tracks(split)
-            for known, what in ((labels, "label"), (tracks, "track")):
+            for known, what in ((labels, "label"), (self._tracks[split], "track")):
                 strangers, without = sorted(known.keys() - names), sorted(names - known.keys()) if known else []
                 yield from (f"{name} has a {what} but is not an image of split {split!r}." for name in strangers)
                 yield from (f"{name} of split {split!r} has no {what}." for name in without)
@@ -57,9 +62,9 @@ class CityFlow(FolderDataset):
     def _items(self, split: str) -> list[VehicleImage]:
         folder, file = self.folder / f"image_{split}", self.folder / f"{split}_label.xml"
         labels = self.labels(read_xml_labels, file)
-        tracks = self._tracks(split)
+        tracks = self._tracks[split]
         items = []
-        for name in self._names(split):
+        for name in self.names(folder, self.folder / f"name_{split}.txt"):
             label = labels.get(name, {})
             vehicle = label_number(label, "vehicleID")
             if split == "train" and vehicle == UNKNOWN:
@@ -78,15 +83,24 @@ class CityFlow(FolderDataset):
             )
         return items
 
-    def _names(self, split: str) -> list[str]:
-        names = self.folder / f"name_{split}.txt"
-        if names.is_file():
-            return [name for (name,) in self.rows(names, {"image": str})]
-        return sorted(path.name for path in (self.folder / f"image_{split}").glob("*.jpg"))
-
-    def _tracks(self, split: str) -> dict[str, int]:
-        names = self.labels(read_tracks, self.folder / f"{split}_track.txt")
-        return names or self.labels(read_numbered_tracks, self.folder / f"{split}_track_id.txt")
+    def _read_tracks(self, split: str) -> dict[str, int]:
+        readers = {f"{split}_track.txt": read_tracks, f"{split}_track_id.txt": read_numbered_tracks}
+        found = {self.folder / name: self.labels(read, self.folder / name) for name, read in readers.items()}
+        lists = {path: tracks for path, tracks in found.items() if tracks}
+        if len(lists) < 2:
+            return next(iter(lists.values()), {})
+        try:
+            tracks = join_tracks(lists)
+        except DatasetError as error:
+            self.faults.append(str(error))
+            return {}
+        for path, images in lists.items():
+            if len(images) < len(tracks):
+                _logger.warning(
+                    "%s lacks %s of the %s images that are in tracks by the lists beside it: all lists are read.",
+                    path, f"{len(tracks) - len(images):,}", f"{len(tracks):,}",
+                )  # fmt: skip
+        return tracks
 
 
 @DATASET_REGISTRY.register()

@@ -11,6 +11,7 @@ from fastreid.config import CfgNode
 from fastreid.data.datasets import DATASET_REGISTRY
 
 from vreid_common.data.datasets.base import DatasetError, VehicleDataset, data_root
+from vreid_common.kinds import not_a_table, not_there
 from vreid_common.structures import UNKNOWN, VIEWS, VehicleImage
 
 __all__ = ["CSVVehicles", "read_csv_items"]
@@ -88,8 +89,8 @@ def read_csv_items(path: Path) -> dict[str, list[VehicleImage]]:
     Raises:
         DatasetError: the file is missing, or a row is not as it must be.
     """
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing.")
+    if not path.is_file() or not_a_table(path):
+        raise DatasetError(not_a_table(path) or not_there(path))
     rows, faults = _read_rows(path)
     if faults:
         raise DatasetError(faults[0])
@@ -115,8 +116,12 @@ def _locate(root: str, file: str) -> Path:
             "DATASETS.CSV.FILE is empty: set it to a CSV file with the columns path, vehicle_id, camera_id and split."
         )
     for path in (Path(file), Path(root) / file):
+        if path.exists() and not_a_table(path):
+            raise DatasetError(not_a_table(path))
         if path.is_file():
             return path
+    if "\\" in file:
+        raise DatasetError(not_there(file))
     places = f"in the working directory {Path.cwd()} or under FASTREID_DATASETS ({root})"
     raise DatasetError(
         f"DATASETS.CSV.FILE is {file!r}, and there is no such file" + ("." if Path(file).is_absolute() else f" {places}.")
@@ -169,6 +174,8 @@ def _header_fault(header: list[str]) -> str:
 def _row_fault(header: list[str], fields: list[str]) -> str:
     if len(fields) != len(header):
         return f"{len(fields)} fields for {len(header)} columns; a path with a comma needs quotes."
+    if any("\0" in field for field in fields):
+        return "it holds a NUL byte, which no path and no name has: write the file again."
     row = dict(zip(header, fields, strict=True))
     for name in _REQUIRED:
         if not row[name]:
@@ -188,7 +195,8 @@ def _missing_first_images(path: Path, rows: Iterable[_Row]) -> list[str]:
     """Looks for one image a split, which catches paths with a wrong base; ``vreid check-data`` looks for all."""
     firsts = {row.split: row for row in reversed(list(rows))}
     return [
-        f"{path}, row {row.line}: there is no image {path.parent / row.path}; paths start at the folder of the CSV file."
+        f"{path}, row {row.line}: there is no image {path.parent / row.path}; "
+        + ("the path has backslashes: write / instead." if "\\" in row.path else "paths start at the folder of the CSV file.")
         for row in firsts.values()
         if not (path.parent / row.path).exists()
     ]

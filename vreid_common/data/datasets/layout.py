@@ -1,16 +1,18 @@
 """What data sets have in common that lie in one folder, as their owners ship it."""
 
+import csv
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vreid_common.data.datasets.base import DatasetError, VehicleDataset, data_root, first_folder
 from vreid_common.data.datasets.lists import read_rows
+from vreid_common.data.suffixes import image_suffixes, say_suffixes
 from vreid_common.structures import VehicleImage
 
-__all__ = ["FolderDataset", "Splits", "unlisted_images"]
+__all__ = ["FolderDataset", "Splits", "jpeg_names", "passed_over", "unlisted_images"]
 
 Splits = tuple[list[VehicleImage], list[VehicleImage], list[VehicleImage]]
 
@@ -64,6 +66,27 @@ class FolderDataset(VehicleDataset):
         paths = [self.folder / name for name in names]
         return next((path for path in paths if path.exists()), paths[0])
 
+    def names(self, folder: Path, list_file: Path) -> list[str]:
+        """The images of a split: those of its list in order where there is one, else the JPEG files of its folder by name.
+
+        Images of another kind alone, and a list of none, are faults: nobody has such a split on purpose.
+        """
+        if list_file.is_file():
+            return [name for (name,) in self.rows(list_file, {"image": str})]
+        names = jpeg_names(folder)
+        if not names and passed_over(folder):
+            self.faults.append(passed_over(folder))
+        return names
+
+    def folder_faults(self, folder: Path, listed: Collection[str], list_file: Path) -> Iterator[str]:
+        """Images of a split's folder that are not among the ``listed``, whether or not they could be; or that it has none."""
+        yield from unlisted_images(folder, listed, str(list_file))
+        said = passed_over(folder)
+        if jpeg_names(folder) and said:
+            yield said
+        elif not listed and not said and not list_file.is_file():
+            yield f"{folder} has no images."
+
     def rows(self, path: Path, columns: Mapping[str, Callable[[str], Any]], **kwargs) -> list[tuple]:
         """``read_rows`` of a file, with its faults among the data set's."""
         return read_rows(path, columns, self.faults, **kwargs)
@@ -79,8 +102,12 @@ class FolderDataset(VehicleDataset):
         try:
             return read(path)
         except DatasetError as error:
-            self.faults.append(str(error))
-            return {}
+            fault = str(error)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            fault = f"Cannot read the labels {path}: {error}."
+        if fault not in self.faults:  # query and gallery share files
+            self.faults.append(fault)
+        return {}
 
 
 def _either(folder: Path, names: Sequence[str]) -> str:
@@ -89,9 +116,26 @@ def _either(folder: Path, names: Sequence[str]) -> str:
     return f"the {kind} {folder / names[0]}{others}"
 
 
-def unlisted_images(folder: Path, listed: Container[str], lists: str) -> Iterator[str]:
+def jpeg_names(folder: Path) -> list[str]:
+    """Names of a folder's files that end in .jpg, whatever the case, sorted."""
+    return sorted(name for name in _file_names(folder) if name.lower().endswith(".jpg"))
+
+
+def passed_over(folder: Path) -> str:
+    """One sentence that counts the images of a folder that do not end in .jpg; of a folder without any .jpg, all files."""
+    names = _file_names(folder)
+    others = [name for name in names if not name.lower().endswith(".jpg")]
+    if len(others) < len(names):
+        others = [name for name in others if name.lower().endswith(image_suffixes())]
+        return f"{folder}: {say_suffixes(others)} passed over: the images of this data set end in .jpg." if others else ""
+    return f"{folder} has no .jpg image; {say_suffixes(others)} passed over." if others else ""
+
+
+def unlisted_images(folder: Path, listed: Collection[str], lists: str) -> Iterator[str]:
     """One sentence for each JPEG file of a folder whose name is not in ``listed``."""
-    if folder.is_dir():
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".jpg"))
-        yield from (f"{folder / name} is not listed in {lists}." for name in names if name not in listed)
+    yield from (f"{folder / name} is not listed in {lists}." for name in jpeg_names(folder) if name not in listed)
+
+
+def _file_names(folder: Path) -> list[str]:
+    """Names in a folder, without hidden ones; none where there is no folder."""
+    return [name for name in os.listdir(folder) if not name.startswith(".")] if folder.is_dir() else []  # noqa: PTH208

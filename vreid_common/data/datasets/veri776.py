@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from fastreid.data.datasets import DATASET_REGISTRY
 
-from vreid_common.data.datasets.layout import FolderDataset, Splits, unlisted_images
+from vreid_common.data.datasets.layout import FolderDataset, Splits
 from vreid_common.data.datasets.track_lists import read_tracks
 from vreid_common.data.datasets.view_labels import read_orientations, read_views
 from vreid_common.data.datasets.xml_labels import label_number, read_xml_labels
@@ -48,7 +48,7 @@ class VeRi776(FolderDataset):
     def inconsistencies(self) -> Iterator[str]:
         for split in _SPLITS:
             images, names = self.folder / f"image_{split}", self.folder / f"name_{split}.txt"
-            yield from unlisted_images(images, set(self._names(split)), str(names))
+            yield from self.folder_faults(images, set(self._names(split)), names)
         for labels, splits in (("train", ["train"]), ("test", ["query", "test"])):
             named = {name for split in splits for name in self._names(split) if _NAME.fullmatch(name)}
             listed = named.intersection(self._names(labels))
@@ -84,8 +84,7 @@ class VeRi776(FolderDataset):
         return items
 
     def _names(self, split: str) -> list[str]:
-        names = self.folder / f"name_{split}.txt"
-        return names.read_text(encoding="utf-8").split() if names.is_file() else _image_files(self.folder / f"image_{split}")
+        return self.names(self.folder / f"image_{split}", self.folder / f"name_{split}.txt")
 
     def _track_faults(self, path: Path, named: set[str], tracked: set[str]) -> Iterator[str]:
         """``named`` images may be in a track, ``tracked`` ones must be."""
@@ -116,7 +115,3 @@ def parse_name(name: str) -> tuple[int, int] | None:
     """``pid`` and ``camid`` (from 0) that an image's name gives; None where it is not of the form 0002_c002_00030600_0.jpg."""
     match = _NAME.fullmatch(name)
     return (int(match[1]), int(match[2]) - 1) if match else None
-
-
-def _image_files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.suffix.lower() == ".jpg")

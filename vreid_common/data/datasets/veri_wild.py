@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from fastreid.data.datasets import DATASET_REGISTRY
 
+from vreid_common.data.datasets.base import first_folder
 from vreid_common.data.datasets.layout import FolderDataset, Splits, unlisted_images
 from vreid_common.data.datasets.lists import read_lines, whole_number
 from vreid_common.structures import DOMAINS, UNKNOWN, VehicleImage
@@ -14,8 +16,12 @@ from vreid_common.structures import DOMAINS, UNKNOWN, VehicleImage
 __all__ = ["VeRiWild3000", "VeRiWild5000", "VeRiWild10000"]
 
 _INFO = "train_test_split/vehicle_info.txt"
-_TRAIN_LISTS = ("train_test_split/train_list.txt", "train_test_split/train_list_start0.txt")
-# Columns of vehicle_info.txt after the image; copies without times have the shorter row.
+_TRAIN_LISTS = (
+    "train_test_split/train_list.txt",
+    "train_test_split/train_list_start0.txt",
+    "train_test_split/train_list_info.txt",
+)
+# Columns of a list of labels after the image; copies without times have the shorter row.
 _FIELDS = ("camera", "time", "model", "type", "color")
 _FIELDS_WITHOUT_TIME = ("camera", "model", "type", "color")
 _EPOCH = datetime(1970, 1, 1)
@@ -40,7 +46,9 @@ class _VeRiWild(FolderDataset):
     - images: a folder a vehicle, ``images/00001/000001.jpg``;
     - train_test_split/train_list.txt, test_<size>.txt, test_<size>_query.txt (or train_list_start0.txt, test_<size>_id.txt,
       test_<size>_id_query.txt): ``00001/000001.jpg`` a line, which other columns may follow;
-    - train_test_split/vehicle_info.txt: ``00001/000001;camera;time;model;type;colour`` a line, after a line of headings.
+    - train_test_split/vehicle_info.txt: ``00001/000001;camera;time;model;type;colour`` a line, after a line of headings; or
+      such lists of each split, train_list_info.txt, test_<size>_info.txt and test_<size>_query_info.txt, with or without times.
+      These do for the lists of images too.
 
     Names of models, types and colours are numbered in sorted order. Times become seconds since 1970, in local time.
     """
@@ -52,7 +60,16 @@ class _VeRiWild(FolderDataset):
 
     def __init_subclass__(cls) -> None:
         lists = (_TRAIN_LISTS, _test_lists(cls.size, "_query"), _test_lists(cls.size))
-        cls.required = (("images",), (_INFO,), *lists)
+        cls.required = (("images",), *lists)
+
+    @classmethod
+    def missing(cls, root: str, **kwargs) -> list[str]:
+        found, folder = super().missing(root, **kwargs), first_folder(root, cls.folders)
+        absent = [name for name in _info_lists(cls.size) if not (folder / name).is_file()]
+        if folder.is_dir() and absent and not (folder / _INFO).is_file():
+            instead = _INFO if len(absent) == len(_info_lists(cls.size)) else absent[0]
+            found.append(f"{cls.title} needs the file {folder / instead}, which is not there.")
+        return found
 
     def read_splits(self) -> Splits:
         self._info = self._read_info()
@@ -66,6 +83,8 @@ class _VeRiWild(FolderDataset):
         for key in self._info:
             vehicle, _, image = key.partition("/")
             listed[vehicle].add(f"{image}.jpg")
+        if self._info_paths() != [self.folder / _INFO]:  # the other sizes' test images are not in these lists
+            return
         for folder in sorted(path for path in (self.folder / "images").iterdir() if path.is_dir()):
             yield from unlisted_images(folder, listed[folder.name], str(self.folder / _INFO))
 
@@ -74,14 +93,16 @@ class _VeRiWild(FolderDataset):
         models, types, colors = kinds
         items = []
         for number, line in enumerate(read_lines(path, self.faults), start=1):
-            if not line:
+            if not line or _is_heading(number, line):
                 continue
-            image = line.split()[0].removesuffix(".jpg")
+            image = line.partition(";")[0].split()[0].removesuffix(".jpg")
             info = self._info.get(image)
             if info is None:
-                self.faults.append(
-                    f"{path}, row {number}: vehicle_info.txt does not list {image[:100]!r}; expected 'vehicle/image'."
-                )
+                if not any(f"{path}, row {number}:" in fault for fault in self.faults):  # an own list's row, already a fault
+                    lists = " or ".join(info.name for info in self._info_paths())
+                    self.faults.append(
+                        f"{path}, row {number}: {lists} does not list {image[:100]!r}; expected 'vehicle/image'."
+                    )
                 continue
             items.append(
                 VehicleImage(
@@ -99,14 +120,24 @@ class _VeRiWild(FolderDataset):
             self.faults.append(f"{path} is empty: expected 'vehicle/image' on each row.")
         return items
 
+    def _info_paths(self) -> list[Path]:
+        """The list of all images' labels, or, where a copy has none, those of the splits."""
+        whole = self.folder / _INFO
+        return [whole] if whole.is_file() else [self.folder / name for name in _info_lists(self.size)]
+
     def _read_info(self) -> dict[str, _Info]:
         """What is known of each image, by ``vehicle/image``."""
-        path = self.folder / _INFO
+        found: dict[str, _Info] = {}
+        for path in self._info_paths():
+            found |= self._read_info_list(path)
+        return found
+
+    def _read_info_list(self, path: Path) -> dict[str, _Info]:
         found: dict[str, _Info] = {}
         for number, line in enumerate(read_lines(path, self.faults), start=1):
-            image, *fields = (field.strip() for field in line.split(";"))
-            if not line or (number == 1 and fields and not fields[0].isdigit()):  # the headings
+            if not line or _is_heading(number, line):
                 continue
+            image, *fields = (field.strip() for field in line.split(";"))
             names = _FIELDS if len(fields) >= len(_FIELDS) else _FIELDS_WITHOUT_TIME
             values = dict(zip(names, fields, strict=False))
             try:
@@ -122,8 +153,18 @@ class _VeRiWild(FolderDataset):
         return found
 
 
-def _test_lists(size: int, suffix: str = "") -> tuple[str, str]:
-    return f"train_test_split/test_{size}{suffix}.txt", f"train_test_split/test_{size}_id{suffix}.txt"
+def _test_lists(size: int, suffix: str = "") -> tuple[str, ...]:
+    return tuple(f"train_test_split/test_{size}{name}.txt" for name in (suffix, f"_id{suffix}", f"{suffix}_info"))
+
+
+def _info_lists(size: int) -> tuple[str, ...]:
+    return _TRAIN_LISTS[-1], _test_lists(size, "_query")[-1], _test_lists(size)[-1]
+
+
+def _is_heading(number: int, line: str) -> bool:
+    """Whether the first line of a list of labels names its columns."""
+    fields = line.split(";")
+    return number == 1 and len(fields) > 1 and not fields[1].strip().isdigit()
 
 
 def _numbers(names: Iterable[str]) -> dict[str, int]:

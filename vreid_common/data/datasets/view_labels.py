@@ -28,7 +28,7 @@ def read_orientations(path: Path) -> dict[str, int]:
     """View ids by image name, from a key-point file: a line is the path, 20 pairs x y, and the orientation 0-7.
 
     Raises:
-        DatasetError: a line is not of that form.
+        DatasetError: a line is not of that form, or there is none.
     """
     views: dict[str, int] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -40,14 +40,14 @@ def read_orientations(path: Path) -> dict[str, int]:
                 f"{path}, line {number}: expected a path, 20 pairs of coordinates and an orientation from 0 to 7."
             )
         views[PurePosixPath(fields[0]).name] = _VIEW_OF_ORIENTATION[int(fields[-1])]
-    return views
+    return _not_empty(path, views)
 
 
 def read_views(path: Path) -> dict[str, int]:
     """View ids by image name, from a CSV file with the columns image and view (front, rear or side).
 
     Raises:
-        DatasetError: a column is missing or a view has no such name.
+        DatasetError: a column is missing, a view has no such name, or there is no row.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
@@ -58,4 +58,10 @@ def read_views(path: Path) -> dict[str, int]:
             if row["view"] not in VIEWS:
                 raise DatasetError(f"{path}, row {reader.line_num}: view is {row['view']!r}; write {', '.join(VIEWS)}.")
             views[row["image"]] = VIEWS.index(row["view"])
+    return _not_empty(path, views)
+
+
+def _not_empty(path: Path, views: dict[str, int]) -> dict[str, int]:
+    if not views:
+        raise DatasetError(f"{path} has no image's view: correct the file, or take it away where nothing is known.")
     return views

@@ -21,7 +21,7 @@ def read_xml_labels(path: Path) -> dict[str, dict[str, str]]:
     An image that is listed again with the same labels does no harm.
 
     Raises:
-        DatasetError: the file cannot be read, is not XML, or gives an image two sets of labels.
+        DatasetError: the file cannot be read, is not XML, labels no image, or gives an image two sets of labels.
     """
     try:
         root = ElementTree.fromstring(_decoded(path.read_bytes()))
@@ -35,6 +35,8 @@ def read_xml_labels(path: Path) -> dict[str, dict[str, str]]:
         if not name or labels.setdefault(name, item.attrib) != item.attrib:
             fault = f"lists {name} a second time, with other labels" if name else "has no imageName"
             raise DatasetError(f"Item {number} of {path} {fault}: correct the file.")
+    if not labels:
+        raise DatasetError(f"The labels {path} have no <Item>: correct the file, or take it away where nothing is known.")
     return labels
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vreid_common.data import read_folder
 from vreid_common.errors import InputError
+from vreid_common.kinds import not_an_image, not_there
 from vreid_common.structures import UNKNOWN, VehicleImage
 
 __all__ = ["named_images"]
@@ -23,7 +24,10 @@ def named_images(paths: Sequence[str]) -> list[VehicleImage]:
         if Path(path).is_dir():
             items += read_folder(path)
         elif Path(path).is_file():
+            fault = not_an_image(path)
+            if fault:
+                raise InputError(fault)
             items.append(VehicleImage(path, UNKNOWN, UNKNOWN))
         else:
-            raise InputError(f"There is no image or folder {path}.")
+            raise InputError(not_there(path, "image or folder"))
     return items

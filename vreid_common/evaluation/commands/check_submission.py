@@ -7,6 +7,7 @@ import argparse
 from vreid_common.evaluation.commands.inputs import positive
 from vreid_common.evaluation.submission_check import check_aicity_submission
 from vreid_common.files import check_writable, write_json
+from vreid_common.repeated import add_limit_argument, shortened
 
 __all__ = ["add_check_submission_arguments", "run_check_submission"]
 
@@ -18,11 +19,12 @@ def add_check_submission_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gallery", type=positive, default=18290, metavar="N", help="gallery images (default: CityFlow's 18290)"
     )
+    add_limit_argument(parser)
     parser.add_argument("--json", metavar="FILE", help="write the faults")
 
 
 def run_check_submission(args: argparse.Namespace) -> int:
-    """Prints a line for each fault and returns 1, or says that there is none and returns 0.
+    """Prints the faults, a line each and few of those that repeat, and returns 1, or says that there is none and returns 0.
 
     Raises:
         InputError: the file cannot be read.
@@ -31,8 +33,8 @@ def run_check_submission(args: argparse.Namespace) -> int:
     faults = check_aicity_submission(args.file, args.queries, args.gallery)
     if args.json:
         write_json(args.json, {"file": args.file, "queries": args.queries, "gallery": args.gallery, "faults": faults})
-    for fault in faults:
-        print(f"{args.file}, {fault}")
+    for line in shortened((f"{args.file}, {fault}" for fault in faults), args.limit):
+        print(line)
     if not faults:
         print(f"{args.file}: {args.queries} lines of {min(100, args.gallery)} different gallery images each, nothing is wrong.")
     return 1 if faults else 0

@@ -61,3 +61,39 @@ def test_wrong_folder(cityflow, tmp_path):
     (cityflow / "train_label.xml").write_bytes(b"<Items>")
     with pytest.raises(DatasetError, match=r"^Cannot read the labels .*train_label\.xml"):
         CityFlow(str(tmp_path))
+
+
+class TestTwoListsOfTracks:
+    """The owners' train_track.txt of 2019 lacks the last image of each track; train_track_id.txt has all."""
+
+    @pytest.fixture
+    def both(self, cityflow):
+        (cityflow / "train_track.txt").write_text("\n000001.jpg\n\n")
+        (cityflow / "train_track_id.txt").write_text("4\n1 2\n3\n")
+        return cityflow
+
+    def test_they_are_joined_and_one_line_says_what_one_lacks(self, both, tmp_path, caplog, check):
+        assert [item.track_id for item in CityFlow(str(tmp_path)).train] == [1, 1, 2, 0]
+        assert caplog.messages == [
+            f"{both}/train_track.txt lacks 3 of the 4 images that are in tracks by the lists beside it: all lists are read."
+        ]
+        assert check("CityFlow", tmp_path)[0] == 0
+
+    def test_each_may_lack_some(self, both, tmp_path):
+        (both / "train_track_id.txt").write_text("1 2\n3")
+        (both / "train_track.txt").write_text("000004.jpg\n000002.jpg\n")
+        assert [item.track_id for item in CityFlow(str(tmp_path)).train] == [0, 0, 1, 2]
+
+    @pytest.mark.parametrize(("names", "numbers"), [("000001.jpg 000003.jpg", "1 2\n3"), ("000001.jpg\n000002.jpg", "1 2\n3")])
+    def test_lists_that_contradict_each_other(self, both, tmp_path, names, numbers):
+        (both / "train_track.txt").write_text(names)
+        (both / "train_track_id.txt").write_text(numbers)
+        with pytest.raises(DatasetError, match=r"000\d+\.jpg is in one track with other images by .*train_track\.txt than by"):
+            CityFlow(str(tmp_path))
+
+
+def test_images_without_a_track_are_two_lines(cityflow, tmp_path, check):
+    (cityflow / "train_track.txt").write_text("000001.jpg")
+    status, faults = check("CityFlow", tmp_path, "--limit", "1")
+    assert status == 1
+    assert faults == ["000002.jpg of split 'train' has no track.", "... and 2 more; --limit 0 shows all."]

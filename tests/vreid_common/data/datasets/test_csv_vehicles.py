@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vreid_common.data import DatasetError, ItemDataset, build_dataset, build_transforms
+from vreid_common.data import DatasetError, ImageReadError, ItemDataset, build_dataset, build_transforms, read_image
 from vreid_common.data.datasets import CSVVehicles
+from vreid_common.data.datasets.csv_vehicles import read_csv_items
 from vreid_common.structures import UNKNOWN, VehicleImage
 
 HEADER = "path,vehicle_id,camera_id,split,track_id,view"
@@ -172,3 +173,39 @@ def test_owners_ids_are_those_of_the_file(write):
     assert data.owners_id("camid", data.train[0].camid) == "gate"
     query = data.query[0]
     assert [data.owners_id(name, getattr(query, name)) for name in ("pid", "camid", "track_id")] == ["0042", "yard", "t7"]
+
+
+class TestFilesOfAnotherKind:
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("cars.xlsx", "is a spreadsheet, not a CSV file: save it as one."),
+            (
+                "car.jpg",
+                "is an image, not a CSV file: write a CSV file with the columns path, vehicle_id, camera_id and split.",
+            ),
+            ("clip.mp4", "is a video, not a CSV file: write a CSV file"),
+            ("q.npz", "is a feature file, not a CSV file: write a CSV file"),
+        ],
+    )
+    def test_file(self, tmp_path, name, said):
+        (tmp_path / name).write_bytes(b"PK\xff\x00")
+        assert f"{tmp_path / name} {said}" in refused(tmp_path / name)
+        with pytest.raises(DatasetError, match="not a CSV file"):
+            read_csv_items(tmp_path / name)
+
+    def test_folder(self, tmp_path):
+        assert "is a folder, not a CSV file: name its images with --images, or write a CSV file" in refused(tmp_path)
+
+    def test_backslashes(self, write, monkeypatch):
+        assert "the path has backslashes: write / instead." in refused(write("path,vehicle_id,split\ncrops\\a.png,1,train\n"))
+        assert "the path has backslashes, write lists/cars.csv." in refused(Path("lists\\cars.csv"))
+
+
+def test_nul_byte_in_a_path(write, check):
+    file = write("path,vehicle_id,split\na\0.png,1,train\nb.png,1,train\n")
+    assert "row 2: it holds a NUL byte, which no path and no name has" in refused(file)
+    status, faults = check("CSVVehicles", file.parent, "--opts", "DATASETS.CSV.FILE", str(file))
+    assert (status, len(faults)) == (1, 1)
+    with pytest.raises(ImageReadError, match="that is no name of a file"):
+        read_image("a\0.png")

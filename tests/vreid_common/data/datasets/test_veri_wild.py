@@ -68,8 +68,46 @@ def test_check_data(veri_wild, tmp_path, check, draw):
 
 
 def test_wrong_folder(veri_wild, tmp_path):
-    said = (
-        r"VERI-Wild needs the file .*/test_5000_query\.txt \(or train_test_split/test_5000_id_query\.txt\), which is not there"
-    )
+    said = r"VERI-Wild needs the file .*/test_5000_query\.txt \(or .*/test_5000_id_query\.txt, .*\), which is not there"
     with pytest.raises(DatasetError, match=said):
         VeRiWild5000(str(tmp_path))
+
+
+class TestListsOfEachSplit:
+    """Copies with train_list_info.txt, test_3000_info.txt, test_3000_query_info.txt and no vehicle_info.txt."""
+
+    @pytest.fixture
+    def lists(self, veri_wild):
+        lists = veri_wild / "train_test_split"
+        rows = [line.split(";") for line in (lists / "vehicle_info.txt").read_text(encoding="gb2312").splitlines()[1:]]
+        rows = [";".join([*row[:2], *row[3:]]) for row in rows]
+        for path in lists.iterdir():
+            path.unlink()
+        (lists / "train_list_info.txt").write_text("\n".join(rows[:3]), encoding="utf-8")
+        (lists / "test_3000_query_info.txt").write_text(rows[3] + "\n", encoding="utf-8")
+        (lists / "test_3000_info.txt").write_text("id;Camera;Make;Type;Color\n" + rows[4] + "\n", encoding="utf-8")
+        return lists
+
+    def test_they_say_the_same(self, veri_wild, tmp_path, check, request):
+        expected = VeRiWild3000(str(tmp_path))
+        request.getfixturevalue("lists")
+        found = VeRiWild3000(str(tmp_path))
+        for split in ("train", "query", "gallery"):
+            assert getattr(found, split) == [item._replace(timestamp=UNKNOWN) for item in getattr(expected, split)]
+        assert check("VeRiWild3000", tmp_path)[0] == 0
+
+    def test_a_faulty_row_is_one_fault(self, lists, tmp_path, check):
+        with (lists / "train_list_info.txt").open("a") as file:
+            file.write("\n00001/000008;x;;;")
+        info = lists / "train_list_info.txt"
+        assert check("VeRiWild3000", tmp_path)[1] == [
+            f"{info}, row 4: expected 'vehicle/image;camera;time;model;type;color', got '00001/000008;x;;;'."
+        ]
+
+    def test_one_is_not_there(self, lists, tmp_path):
+        (lists / "test_3000_info.txt").write_text("")
+        with pytest.raises(DatasetError, match=r"test_3000_info\.txt is empty: expected 'vehicle/image' on each row"):
+            VeRiWild3000(str(tmp_path))
+        (lists / "test_3000_info.txt").rename(lists / "test_3000.txt")
+        with pytest.raises(DatasetError, match=r"needs the file .*/test_3000_info\.txt, which is not there"):
+            VeRiWild3000(str(tmp_path))

@@ -110,7 +110,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("write", "message"),
         [
-            (lambda path: None, "gallery.npz is missing."),
+            (lambda path: None, "gallery.npz. Features are read from .safetensors"),
             (lambda path: path.write_bytes(b"PK\3\4"), "gallery.npz cannot be read"),
             (lambda path: np.savez(path, features=np.ones((3, 5)), pids=np.arange(3)), "have 8 dimensions, those in"),
             (lambda path: np.savez(path, features=np.ones((0, 8)), pids=np.arange(0)), "gallery.npz has no images."),
@@ -136,7 +136,9 @@ class TestRefusals:
         )
 
     def test_no_labels_file(self, vreid, files, tmp_path):
-        assert "none.csv is missing." in vreid("evaluate", *files, "--labels", tmp_path / "none.csv", status=2)
+        assert f"There is no file {tmp_path / 'none.csv'}." in vreid(
+            "evaluate", *files, "--labels", tmp_path / "none.csv", status=2
+        )
 
     def test_nowhere_to_write(self, vreid, files, tmp_path):
         printed = vreid("evaluate", *files, "--json", tmp_path / "no" / "out.json", status=2)
