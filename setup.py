@@ -57,5 +57,8 @@ setup(
         "docs": ["mkdocs", "mkdocs-material", "mkdocstrings-python"],
         "dev": ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "import-linter", "pytorch-metric-learning"],
     },
-    entry_points={"console_scripts": ["vreid=vreid_common.cli:main"]},
+    entry_points={
+        "console_scripts": ["vreid=vreid_common.cli:main"],
+        "vreid.projects": [f"{project}={project}" for project in PROJECTS],  # commands find them, and others' of this group
+    },
 )

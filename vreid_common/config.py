@@ -7,6 +7,9 @@ __all__ = ["CfgNode", "add_vreid_config", "get_vreid_cfg"]
 
 def add_vreid_config(cfg: CfgNode) -> CfgNode:
     """Adds the keys that vreid_common reads to FastReID's ``cfg``, in place, and returns it."""
+    # Name (never a path) of the project whose keys these are. A project's train_net.py writes it into config.yaml, so that
+    # commands know whose configuration that is.
+    cfg.PROJECT = ""
     # One seed fixes weights, data order and augmentation. -1 draws one and writes it into the log and config.yaml.
     cfg.SEED = 0
     # True asks torch for repeatable kernels (bit-equal runs on one device); False lets cuDNN pick the fastest ones.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from vreid_common.config import add_vreid_config
 from vreid_common.errors import InputError
 from vreid_common.suggestions import did_you_mean
 
-__all__ = ["AddConfig", "UnknownKeyError", "load_config"]
+__all__ = ["AddConfig", "UnknownKeyError", "load_config", "written_config", "written_config_digest"]
 
 AddConfig = Callable[[CfgNode], Any]
 
@@ -25,7 +27,11 @@ _KINDS = {bool: "True or False", int: "a whole number", float: "a number with a 
 
 
 class UnknownKeyError(InputError):
-    """The configuration has a key that neither vreid_common nor the project knows."""
+    """The configuration has a ``key`` that neither vreid_common nor the project knows."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 def load_config(add_config: AddConfig | None, config_file: str, opts: Sequence[str] = ()) -> CfgNode:
@@ -53,6 +59,21 @@ def load_config(add_config: AddConfig | None, config_file: str, opts: Sequence[s
     return cfg
 
 
+def written_config(config_file: str) -> dict[str, Any] | None:
+    """What stands in a file, with what its ``_BASE_`` names; None where it cannot be read, and ``load_config`` says why."""
+    try:
+        written = CfgNode.load_yaml_with_base(config_file) if Path(config_file).is_file() else None
+    except (OSError, ValueError, AssertionError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
+        return None
+    return written if isinstance(written, dict) else None
+
+
+def written_config_digest(config_file: str) -> str:
+    """SHA-256 of what stands in a file, with what its ``_BASE_`` names; comments and the order of keys do not count."""
+    text = json.dumps(written_config(config_file), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _merge_file(cfg: CfgNode, config_file: str) -> None:
     if not Path(config_file).is_file():
         raise InputError(f"--config-file {config_file} does not exist{' as a file' if Path(config_file).exists() else ''}.")
@@ -77,7 +98,7 @@ def _explain(error: Exception, cfg: CfgNode, source: str) -> InputError:
         return InputError(f"{source}: {message}")
     unknown = message.rsplit(" ", 1)[-1]
     hint = did_you_mean(unknown, _keys(cfg), count=1)
-    return UnknownKeyError(f"{source}: unknown key {unknown}" + (f"; {hint}" if hint else "."))
+    return UnknownKeyError(f"{source}: unknown key {unknown}" + (f"; {hint}" if hint else "."), unknown)
 
 
 def _say_mismatch(key: str, value: str, cfg: CfgNode) -> str:

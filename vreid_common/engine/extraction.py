@@ -22,9 +22,9 @@ from vreid_common.export import OnnxNetwork
 from vreid_common.features import COMBINATIONS, Ensemble, Extractor, transform_identity
 from vreid_common.structures import FeatureSet, VehicleImage
 
-__all__ = ["Extraction", "add_extraction_arguments", "read_extraction"]
+__all__ = ["AMP", "Extraction", "add_extraction_arguments", "read_extraction"]
 
-_AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
+AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         "--combine", choices=COMBINATIONS, default="sum",
         help="how models, scales and mirror images become one feature (default: sum, DEx Eq. 4)",
     )  # fmt: skip
-    features.add_argument("--amp", choices=sorted(_AMP), help="mixed precision (default: none)")
+    features.add_argument("--amp", choices=sorted(AMP), help="mixed precision (default: none)")
     run = parser.add_argument_group("computing")
     run.add_argument("--batch-size", type=int, metavar="N", help="images of a batch (default: TEST.IMS_PER_BATCH)")
     run.add_argument("--workers", type=int, metavar="N", help="processes that read images (default: TEST.NUM_WORKERS)")
@@ -121,7 +121,7 @@ class Extraction:
             device=self.device,
             batch_size=self.batch_size,
             num_workers=self.workers,
-            amp_dtype=_AMP[self.amp] if self.amp else None,
+            amp_dtype=AMP[self.amp] if self.amp else None,
             memory_format=memory_format(self.cfg),
             progress=progress,
         )

@@ -16,6 +16,7 @@ from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.launch import end_together, launch
 from vreid_common.engine.placement import place_on_device, share_cores
+from vreid_common.engine.project import project_name
 from vreid_common.engine.results import copy_results, is_finished, write_results
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
@@ -57,7 +58,7 @@ def main(
     """
     args = build_parser().parse_args(argv)
     try:
-        cfg = load_config(add_config, args.config_file, args.opts)
+        cfg = _read_config(args, add_config, trainer)
         place_on_device(cfg)
         device = "cuda" if cfg.MODEL.DEVICE.startswith("cuda") else "cpu"
         return launch(
@@ -76,6 +77,17 @@ def main(
         raise SystemExit(error.exit_code) from None
 
 
+def _read_config(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> CfgNode:
+    """The configuration; PROJECT is the project that runs."""
+    cfg = load_config(add_config, args.config_file, args.opts)
+    name = project_name(trainer, add_config)
+    if cfg.PROJECT not in ("", name):
+        here = f"this is the train_net.py of {name}" if name else "this program is no project's"
+        raise InputError(f"PROJECT is {cfg.PROJECT}, but {here}: run the train_net.py of {cfg.PROJECT}.")
+    cfg.PROJECT = name
+    return cfg
+
+
 def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
     """What every process does."""
     try:
@@ -89,7 +101,7 @@ def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trai
 
 def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
     share_cores(args.num_gpus)
-    cfg = load_config(add_config, args.config_file, args.opts)
+    cfg = _read_config(args, add_config, trainer)
     moved = place_on_device(cfg)
     stages = trainer.stages(cfg)
     due = stages[-1:] if args.eval_only else stages

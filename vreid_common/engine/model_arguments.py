@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vreid_common.engine.config_file import UnknownKeyError, load_config
 from vreid_common.engine.placement import place_on_device
-from vreid_common.engine.project import Project, find_project
+from vreid_common.engine.project import find_project, projects_with
 from vreid_common.engine.trained_model import TrainedModel
 from vreid_common.errors import InputError
 
@@ -28,8 +28,9 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
         "--weights", action="append", required=required, default=[], metavar="FILE", help="its checkpoint (may be given again)"
     )
     model.add_argument(
-        "--project", default="", metavar="FOLDER",
-        help="project whose keys the configuration has (default: the folder above it that has a train_net.py)",
+        "--project", default="", metavar="NAME",
+        help="project whose keys the configuration has: an installed one's name, or a folder, whose code is then run (default: "
+        "the configuration's PROJECT, or the installed project in whose folder it lies)",
     )  # fmt: skip
     model.add_argument("--opts", nargs="+", default=[], metavar="KEY VALUE", help="configuration, e.g. MODEL.CHANNELS_LAST off")
     return model
@@ -50,13 +51,13 @@ def read_models(args: argparse.Namespace) -> list[TrainedModel]:
     for file, checkpoint in zip(files * (len(weights) if len(files) == 1 else 1), weights, strict=True):
         if not Path(checkpoint).is_file():
             raise InputError(f"--weights {checkpoint} {'is a folder' if Path(checkpoint).is_dir() else 'does not exist'}.")
-        project = find_project(file, args.project)
+        project = find_project(file, args.project, args.opts)
         try:
             cfg = load_config(project.add_config, file, args.opts)
         except UnknownKeyError as error:
-            if project != Project():
+            if project.name:
                 raise
-            raise InputError(f"{error} If it is a project's key, name the project's folder with --project.") from error
+            raise InputError(f"{error} {_say_whose(error.key)}") from error
         cfg.MODEL.WEIGHTS = checkpoint
         cfg.MODEL.DEVICE = args.device or cfg.MODEL.DEVICE
         cfg = project.trainer.stages(cfg)[-1].clone()
@@ -64,5 +65,12 @@ def read_models(args: argparse.Namespace) -> list[TrainedModel]:
         moved = place_on_device(cfg)
         if moved:
             logger.info(moved)
-        models.append(TrainedModel(cfg, project.trainer))
+        models.append(TrainedModel(cfg, project.trainer, project.name))
     return models
+
+
+def _say_whose(key: str) -> str:
+    names = projects_with(key)
+    if not names:
+        return "If it is a project's key, name the project's folder with --project."
+    return f"It is a key of the project {' and of '.join(names)}: give --project {names[0]}."

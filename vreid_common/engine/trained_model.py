@@ -23,6 +23,9 @@ class ImageModel(Protocol):
     cfg: CfgNode
     """How images are prepared, read and batched, and where is computed."""
 
+    @property
+    def project(self) -> str: ...
+
     def identity(self) -> dict[str, Any]: ...
 
     def origin(self) -> dict[str, Any]: ...
@@ -32,10 +35,11 @@ class ImageModel(Protocol):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A configuration, whose MODEL.WEIGHTS is the checkpoint, and the trainer that builds it."""
+    """A configuration, whose MODEL.WEIGHTS is the checkpoint, the trainer that builds it, and the name of its project."""
 
     cfg: CfgNode
     trainer: type[Trainer]
+    project: str = ""
 
     def identity(self) -> dict[str, Any]:
         """What its features depend on beside the images, as JSON.
@@ -78,6 +82,10 @@ class ExportedModel:
     cfg: CfgNode
     path: str
     network: OnnxNetwork
+
+    @property
+    def project(self) -> str:
+        return self.network.record.project
 
     def identity(self) -> dict[str, Any]:
         """As ``TrainedModel.identity``: two exports of one model are two, as their features may differ by rounding."""

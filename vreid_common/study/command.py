@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vreid_common.engine.installed import installed_projects
 from vreid_common.errors import InputError
 from vreid_common.files import check_writable, write_json
 from vreid_common.study.plan import Run, plan_runs
@@ -34,6 +35,10 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", action="append", metavar="ROW", help="only this row and what it starts from (may be given again)"
     )
+    parser.add_argument(
+        "--project", action="append", default=[], type=Path, metavar="FOLDER",
+        help="a project that is not installed, whose train_net.py is run (may be given again)",
+    )  # fmt: skip
     parser.add_argument("--work-dir", default="runs", help="folder of the runs' checkpoints and logs (default: runs)")
     parser.add_argument(
         "--results-dir", metavar="DIR", help="keep results here and leave the projects' results and READMEs as they are"
@@ -63,6 +68,8 @@ def run_study(args: argparse.Namespace) -> int:
     missing = missing_runs(wanted, store, work_dir)
     if args.dry_run:
         return _list(wanted, missing, args.json)
+    if not args.no_run:
+        _check_projects(missing, args.project)
     if not args.results_dir:
         for study in studies:
             table_in(study.readme, study.name)  # a README without markers is found before hours of training, not after
@@ -103,6 +110,17 @@ def _wanted(studies: Sequence[Study], plans: Sequence[Mapping[tuple[str, int], R
                     run = plan[row.name, seed]
                     runs.setdefault(run.id, run)
     return list(runs.values())
+
+
+def _check_projects(runs: Sequence[Run], named: Sequence[Path]) -> None:
+    """A study file is data: what it has run is the ``train_net.py`` of an installed project, or of one that the user names."""
+    trusted = {folder.resolve() for folder in named} | {project.folder for project in installed_projects().values()}
+    for run in runs:
+        if run.project not in trusted:
+            raise InputError(
+                f"`{run.label}` would run {run.project / 'train_net.py'}, which is no installed project's: name its folder "
+                "with --project."
+            )
 
 
 def _list(wanted: Sequence[Run], missing: Sequence[Run], json_file: str | None) -> int:

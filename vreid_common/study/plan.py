@@ -32,7 +32,7 @@ RENDERED_DATASETS = frozenset({StreetVehicles.dataset_name, StudioVehicles.datas
 SCHEMA = 1
 """Part of every hash: raised when the meaning of a definition or of a result changes, so that older results no longer count."""
 
-_NOT_THE_OUTCOME = ("VERSION", "SEED", "OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS", "TEST.NUM_WORKERS")
+_NOT_THE_OUTCOME = ("VERSION", "PROJECT", "SEED", "OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS", "TEST.NUM_WORKERS")
 _RENDER_KEYS = ("DATASETS.RENDER.SIZE", "DATASETS.RENDER.SEED")
 
 

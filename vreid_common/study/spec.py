@@ -27,8 +27,8 @@
         hidden: true                           # trained, but not shown
 
 The file stands in a folder ``studies/`` beside the README.md that takes the table, where no other ``page`` is named, and the
-table is named like the file. A row's project is the nearest folder above its config that holds a ``train_net.py``. Rows refer
-to rows above them, never below.
+table is named like the file. A row's project is the nearest folder above its config that holds a ``train_net.py``: an installed
+project's, or one that the user names. Rows refer to rows above them, never below.
 """
 
 from __future__ import annotations

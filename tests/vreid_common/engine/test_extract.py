@@ -261,6 +261,9 @@ class TestBadInput:
         config_file.write_text(f"{config_file.read_text()}\nWCVL: {{SCALE: 1.0}}\n")
         said = refused(extract, capfd, "--dataset", "CSVVehicles")
         assert "unknown key WCVL" in said
+        assert said.endswith("It is a key of the project wcvl: give --project wcvl.")
+        config_file.write_text(f"{config_file.read_text()}\nNOBODYS: {{SCALE: 1.0}}\n".replace("WCVL", "NOBODYS"))
+        said = refused(extract, capfd, "--dataset", "CSVVehicles")
         assert said.endswith("If it is a project's key, name the project's folder with --project.")
 
     def test_as_many_configurations_as_models(self, extract, capfd, config_file):

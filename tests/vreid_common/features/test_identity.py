@@ -71,7 +71,7 @@ def test_a_name_that_is_not_utf8(tmp_path):
 
 def changed(*opts):
     cfg = get_vreid_cfg()
-    cfg.PROJECT = CfgNode({"WIDTH": 3})
+    cfg.SOMEPAPER = CfgNode({"WIDTH": 3})
     cfg.merge_from_list(list(opts))
     return model_config(cfg)
 
@@ -81,7 +81,7 @@ def changed(*opts):
     [
         ("MODEL.BACKBONE.DEPTH", "18x"),
         ("MODEL.HEADS.POOL_LAYER", "AvgPool"),
-        ("PROJECT.WIDTH", 4),
+        ("SOMEPAPER.WIDTH", 4),
         ("MODEL.PIXEL_MEAN", [1, 2, 3]),
     ],
 )

@@ -93,11 +93,12 @@ class Project:
         path.write_text(textwrap.dedent(text))
         return path
 
-    def study(self, *arguments: str, more_files: Sequence[Path] = ()) -> int:
+    def study(self, *arguments: str, more_files: Sequence[Path] = (), named: bool = True) -> int:
         parser = argparse.ArgumentParser()
         add_study_arguments(parser)
-        files = [str(self.folder / "studies" / "main.yml"), *map(str, more_files)]
-        return run_study(parser.parse_args([*files, "--work-dir", str(self.work_dir), "--jobs", "2", *arguments]))
+        files = [self.folder / "studies" / "main.yml", *more_files]
+        where = (*(("--project", self.folder) if named else ()), "--work-dir", self.work_dir)
+        return run_study(parser.parse_args([*map(str, (*files, *where)), "--jobs", "2", *arguments]))
 
     def calls(self) -> list[dict]:
         return [json.loads(line) for line in self.calls_file.read_text().splitlines()] if self.calls_file.exists() else []

@@ -32,12 +32,22 @@ def start_study(project, *arguments: str) -> subprocess.Popen:
     code = "import sys, argparse; from vreid_common.study import *; p = argparse.ArgumentParser(); add_study_arguments(p); "
     code += "sys.exit(run_study(p.parse_args()))"
     file = str(project.folder / "studies" / "main.yml")
-    command = [sys.executable, "-c", code, file, "--work-dir", str(project.work_dir), "--jobs", "1", *arguments]
+    where = ("--project", str(project.folder), "--work-dir", str(project.work_dir))
+    command = [sys.executable, "-c", code, file, *where, "--jobs", "1", *arguments]
 
     def hear_interrupts() -> None:  # which a shell's background job and its children do not
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     return subprocess.Popen(command, env=dict(os.environ), stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)
+
+
+def test_a_study_file_alone_runs_no_code(project, tmp_path):
+    """Not that of a folder that its config lies in: the project is installed, or the user names its folder."""
+    project.write_study()
+    with pytest.raises(InputError, match=r"`Baseline, seed 0` would run .*Toy/train_net\.py, which is no installed project's"):
+        project.study("--project", str(tmp_path), named=False)
+    assert project.calls() == []
+    assert project.study("--dry-run", named=False) == project.study("--no-run", named=False) == 0
 
 
 def test_trains_what_is_missing_and_writes_the_table(project, capsys):

@@ -145,7 +145,6 @@ class _Samples:
 
 def _record(preprocessing: str, model: TrainedModel, features: Mapping[str, Tensor]) -> ExportRecord:
     cfg, origin = model.cfg, model.origin()
-    package = model.trainer.__module__.partition(".")[0]
     return ExportRecord(
         preprocessing=preprocessing,
         size=tuple(cfg.INPUT.SIZE_TEST),
@@ -154,7 +153,7 @@ def _record(preprocessing: str, model: TrainedModel, features: Mapping[str, Tens
         pixel_std=tuple(cfg.MODEL.PIXEL_STD),
         flip=cfg.TEST.FLIP.ENABLED,
         features={name: feature.shape[1] for name, feature in features.items()},
-        project="" if package == "vreid_common" else package,
+        project=model.project,
         architecture=cfg.MODEL.META_ARCHITECTURE,
         checkpoint=origin["checkpoint"],
         config=origin["config"],

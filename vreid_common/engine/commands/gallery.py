@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vreid_common.engine.commands.gallery_model import model_record, read_gallery_extraction
+from vreid_common.engine.commands.gallery_model import model_line, model_record, read_gallery_extraction
 from vreid_common.engine.extract import add_image_arguments, read_images
 from vreid_common.engine.extraction import Extraction, add_extraction_arguments, read_extraction
 from vreid_common.engine.placement import share_cores
@@ -56,7 +56,7 @@ def run_gallery(args: argparse.Namespace) -> int:
     print(f"{args.gallery}: {size}, {gallery.metric}, {_index_line(gallery)}.")
     if args.action == "info":
         counts = ((about["vehicles"], "vehicles"), (about["cameras"], "cameras"), (about["tracks"], "tracks"))
-        print(", ".join(f"{count or 'unknown'} {name}" for count, name in counts) + f"; {_model_line(gallery)}.")
+        print(", ".join(f"{count or 'unknown'} {name}" for count, name in counts) + f"; {model_line(gallery.model)}.")
     if args.json:
         write_json(args.json, about)
     return 0
@@ -166,10 +166,3 @@ def _index_line(gallery: Gallery) -> str:
         return "exact"
     effort = f"{index.effort} {'clusters' if index.kind == 'ivf' else 'images in view'}"
     return f"{index.kind} looking at {effort}, {index.recall}"
-
-
-def _model_line(gallery: Gallery) -> str:
-    if gallery.model is None:
-        return "built from features"
-    arguments = gallery.model["arguments"]
-    return f"features by {', '.join(arguments['onnx'] or arguments['weights'])}"
