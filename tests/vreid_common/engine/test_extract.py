@@ -262,7 +262,7 @@ class TestBadInput:
         said = refused(extract, capfd, "--dataset", "CSVVehicles")
         assert "unknown key WCVL" in said
         assert said.endswith("It is a key of the project wcvl: give --project wcvl.")
-        config_file.write_text(f"{config_file.read_text()}\nNOBODYS: {{SCALE: 1.0}}\n".replace("WCVL", "NOBODYS"))
+        config_file.write_text(config_file.read_text().replace("WCVL", "NOBODYS"))
         said = refused(extract, capfd, "--dataset", "CSVVehicles")
         assert said.endswith("If it is a project's key, name the project's folder with --project.")
 
