@@ -1,95 +1,68 @@
-"""Writes docs/configuration.md from the config.py files: python docs/make_configuration.py
+"""Writes docs/configuration.md from the declared keys: python docs/make_configuration.py"""
 
-The comment above a key is its explanation. One above a node (``cfg.X = CfgNode()``) explains the node, and its keys where none
-of them has a comment of its own.
-"""
-
-import ast
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from vreid_common.config import CfgNode, get_vreid_cfg
+from vreid_common.config import CfgNode, get_cfg, get_vreid_cfg, key_of, leaves, meaning_of
 
-__all__ = ["PAGE", "Key", "Node", "Source", "find_sources", "make_page", "read_nodes"]
+__all__ = ["PAGE", "Source", "find_sources", "make_page"]
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
 
 _INTRODUCTION = """# Configuration
 
-<!-- Made by docs/make_configuration.py from the comments in the config.py files: edit those. -->
+<!-- Made by docs/make_configuration.py from the declarations of the keys: edit those. -->
 
 A configuration is FastReID's: a YAML file, `_BASE_` naming another one that it changes, and `KEY VALUE` pairs at the end of a
-command that change both (`SOLVER.BASE_LR 0.01 TEST.NUM_WORKERS 0`). A key that is not known is refused. FastReID's own keys are
-explained in [its defaults.py](https://github.com/JDAI-CV/fast-reid/blob/master/fastreid/config/defaults.py); here are the keys
-added to them.
+command that change both (`SOLVER.BASE_LR 0.01 TEST.NUM_WORKERS 0`). On the command line a list is quoted, as are texts in it:
+`DATASETS.NAMES "['VeRi776']"`.
+
+All of it is checked when it is read, before anything is loaded. An unknown key, a key that a file has twice, a value of another
+type or one that the tables below do not allow ends the command with one sentence, which names the file and the line:
+
+    error: configs/mine.yml:12: SOLVER.GAMMA is 10.0: use a number above 0, up to 1.
+
+What goes together (Nesterov's momentum needs a momentum, a batch is a multiple of the processes) is checked as well. Where the
+table says "a name in" a registry, that includes the names which the project registers.
 """
 
 
-class Key(NamedTuple):
-    """A key of a node; ``explanation`` is "" where the node's is meant."""
-
-    name: str
-    default: Any
-    explanation: str
-
-
-class Node(NamedTuple):
-    """The keys that a file adds to one node, and what the comment above the node says."""
-
-    path: str
-    explanation: str
-    keys: list[Key]
-
-    def unexplained(self) -> list[str]:
-        """Keys without a comment, unless the node's comment is the only one."""
-        if self.explanation and not any(key.explanation for key in self.keys):
-            return []
-        return [".".join(filter(None, [self.path, key.name])) for key in self.keys if not key.explanation]
-
-
 class Source(NamedTuple):
-    """A config.py: who reads its keys, and the module."""
+    """A declaration of keys: its heading, the file that it stands in, the configuration before and with its keys."""
 
     title: str
     path: Path
-    module: str
+    before: CfgNode
+    after: CfgNode
 
-    def config(self) -> CfgNode:
-        """Defaults with the keys of this file."""
-        cfg = get_vreid_cfg()
-        package = self.module.partition(".")[0]
-        if package != "vreid_common":
-            getattr(importlib.import_module(self.module), f"add_{package}_config")(cfg)
-        return cfg
+    def groups(self) -> dict[str, list[str]]:
+        """The keys that it adds, by their group."""
+        present = {name for name, _ in leaves(self.before)}
+        found: dict[str, list[str]] = {}
+        for name, _ in leaves(self.after):
+            if name not in present:
+                found.setdefault(name.rpartition(".")[0], []).append(name)
+        return found
 
 
 def find_sources() -> list[Source]:
-    """vreid_common's config.py, then those of the projects."""
-    projects = [
-        Source(path.parts[-3], path, f"{path.parent.name}.config") for path in sorted(ROOT.glob("projects/*/*/config.py"))
+    """FastReID's keys, vreid_common's, then those of the projects."""
+    folder = ROOT / "vreid_common" / "config"
+    return [
+        Source("FastReID", folder / "fastreid_keys.py", CfgNode(), get_cfg()),
+        Source("All projects", folder / "keys.py", get_cfg(), get_vreid_cfg()),
+        *_projects(),
     ]
-    return [Source("All projects", ROOT / "vreid_common" / "config.py", "vreid_common.config"), *projects]
 
 
-def read_nodes(source: Source) -> list[Node]:
-    """The nodes that have keys, in the order of the file."""
-    lines = source.path.read_text(encoding="utf-8").splitlines()
-    cfg = source.config()
-    nodes: dict[str, Node] = {}
-    for path, line in _assignments(ast.parse("\n".join(lines))):
-        value = cfg
-        for name in path.split("."):
-            value = value[name]
-        parent, _, name = path.rpartition(".")
-        if isinstance(value, CfgNode):
-            nodes[path] = Node(path, _comment_above(lines, line), [])
-        else:
-            node = nodes.setdefault(parent, Node(parent, "", []))
-            node.keys.append(Key(name, value, _comment_above(lines, line)))
-    return [node for node in nodes.values() if node.keys]
+def _projects() -> Iterator[Source]:
+    for path in sorted(ROOT.glob("projects/*/*/config.py")):
+        package = path.parent.name
+        add_config = getattr(importlib.import_module(f"{package}.config"), f"add_{package}_config")
+        yield Source(path.parts[-3], path, get_vreid_cfg(), add_config(get_vreid_cfg()))
 
 
 def make_page() -> str:
@@ -99,48 +72,24 @@ def make_page() -> str:
         path = source.path.relative_to(ROOT)
         readme = f"; [its README](../projects/{source.title}/README.md)" if path.parts[0] == "projects" else ""
         sections += [f"## {source.title}\n", f"Keys of [{path}](../{path}){readme}.\n"]
-        sections += [_section(node) for node in read_nodes(source)]
+        defaults = dict(leaves(source.after))
+        sections += [_section(group, names, defaults) for group, names in source.groups().items()]
     return "\n".join(sections)
 
 
-def _assignments(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """(dotted key, line) of each ``cfg.A.B = ...``, whichever node a function has been given as its ``cfg``."""
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    given: dict[str, str] = {}
-    for function in functions:
-        prefix = given.get(function.name, "")
-        for statement in function.body:
-            match statement:
-                case ast.Assign(targets=[ast.Attribute() as target]):
-                    yield prefix + _dotted(target), statement.lineno
-                case ast.Expr(value=ast.Call(func=ast.Name(id=called), args=[ast.Attribute() as node])):
-                    given[called] = prefix + _dotted(node) + "."
-
-
-def _dotted(node: ast.Attribute) -> str:
-    return ast.unparse(node).partition(".")[2]
-
-
-def _comment_above(lines: list[str], line: int) -> str:
-    first = line - 1
-    while lines[first - 1].lstrip().startswith("#"):
-        first -= 1
-    return " ".join(text.lstrip().removeprefix("#").strip() for text in lines[first : line - 1])
-
-
-def _section(node: Node) -> str:
-    own = any(key.explanation for key in node.keys)
-    table = ["| key | default | |", "|---|---|---|"] if own else ["| key | default |", "|---|---|"]
-    for key in node.keys:
-        cells = [f"`{key.name}`", f"`{key.default!r}`", *([_markdown(key.explanation)] if own else [])]
-        table.append("| " + " | ".join(cells) + " |")
-    heading = f"### `{node.path}`" if node.path else "### Top level"
-    explanation = [_markdown(node.explanation), ""] if node.explanation else []
-    return "\n".join([heading, "", *explanation, *table, ""])
+def _section(group: str, names: list[str], defaults: dict[str, object]) -> str:
+    meaning = meaning_of(group)
+    lines = [f"### `{group}`" if group else "### Top level", "", *([_markdown(meaning), ""] if meaning else [])]
+    lines += ["| key | default | values | |", "|---|---|---|---|"]
+    for name in names:
+        key = key_of(name)
+        cells = (f"`{name.rpartition('.')[2]}`", f"`{defaults[name]!r}`", _markdown(str(key.values)), _markdown(key.meaning))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def _markdown(text: str) -> str:
-    """A comment as Markdown that shows the same characters; what stands in backticks is left as it is."""
+    """Text as Markdown that shows the same characters; what stands in backticks is left as it is."""
     parts = text.split("`")
     for index in range(0, len(parts), 2):
         for sign, shown in (("<", "&lt;"), ("*", "\\*"), ("|", "\\|")):

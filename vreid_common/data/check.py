@@ -12,13 +12,12 @@ from fastreid.data.datasets.bases import ImageDataset
 from tabulate import tabulate
 from tqdm import tqdm
 
-from vreid_common.config import CfgNode, get_vreid_cfg
+from vreid_common.config import CfgNode, check_values, get_vreid_cfg, merge_file, merge_pairs
 from vreid_common.cores import available_cores
 from vreid_common.data.build import build_dataset, dataset_class
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
 from vreid_common.data.fastreid_sets import empty_splits, is_fastreids
 from vreid_common.data.image import ImageReadError, read_image
-from vreid_common.errors import InputError
 from vreid_common.files import check_writable, write_json
 from vreid_common.kinds import not_there
 from vreid_common.repeated import add_limit_argument, shortened
@@ -75,12 +74,11 @@ def run_check(args: argparse.Namespace) -> int:
 def _configuration(args: argparse.Namespace) -> CfgNode:
     cfg = get_vreid_cfg()
     cfg.set_new_allowed(True)  # a project's file has keys of its own
-    try:
-        if args.config_file:
-            cfg.merge_from_file(args.config_file)
-        cfg.merge_from_list(args.opts)
-    except (AssertionError, KeyError, OSError, ValueError) as error:
-        raise InputError(f"Cannot read the configuration: {error}.") from error
+    cfg.DATASETS.set_new_allowed(False)
+    if args.config_file:
+        merge_file(cfg, args.config_file)
+    merge_pairs(cfg, args.opts, "--opts")
+    check_values(cfg, "DATASETS")
     return cfg
 
 

@@ -8,14 +8,12 @@ from fastreid.config import CfgNode, configurable
 from fastreid.modeling.meta_arch import META_ARCH_REGISTRY, Baseline
 from torch import Tensor, nn
 
+from vreid_common.config import BASELINE_LOSSES
 from vreid_common.errors import InputError
 from vreid_common.registry import LOSS_REGISTRY
 from vreid_common.weights import load_pretrained
 
 __all__ = ["VehicleBaseline"]
-
-FASTREID_LOSSES = ("CrossEntropyLoss", "TripletLoss", "CircleLoss", "Cosface")
-"""The losses that FastReID's ``Baseline`` knows. It ignores any other name without a word."""
 
 
 @META_ARCH_REGISTRY.register()
@@ -43,10 +41,10 @@ class VehicleBaseline(Baseline):
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         registered = {}
         for name in cfg.MODEL.LOSSES.NAME:
-            if name in FASTREID_LOSSES:
+            if name in BASELINE_LOSSES:
                 continue
             if name not in LOSS_REGISTRY.names:
-                known = ", ".join([*FASTREID_LOSSES, *LOSS_REGISTRY.names])
+                known = ", ".join([*BASELINE_LOSSES, *LOSS_REGISTRY.names])
                 raise InputError(f"MODEL.LOSSES.NAME lists {name!r}, which is not a registered loss; there are: {known}.")
             registered[_loss_key(name)] = LOSS_REGISTRY.get(name)(cfg)
         arguments = {**super().from_config(_without_weights_file(cfg)), "registered_losses": registered}

@@ -16,10 +16,10 @@ from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
 from dex.heads import branch_partitions
+from vreid_common.config import BASELINE_LOSSES
 from vreid_common.errors import InputError
 from vreid_common.modeling import VehicleBaseline
 from vreid_common.modeling.backbones import as_sequence
-from vreid_common.modeling.meta_arch import FASTREID_LOSSES
 
 __all__ = ["PartBased"]
 
@@ -47,7 +47,7 @@ class PartBased(VehicleBaseline):
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         if cfg.MODEL.HEADS.NAME != "PartHeads":
             raise InputError(f"MODEL.HEADS.NAME is {cfg.MODEL.HEADS.NAME}: the meta-architecture PartBased needs PartHeads.")
-        others = [name for name in cfg.MODEL.LOSSES.NAME if name in FASTREID_LOSSES]
+        others = [name for name in cfg.MODEL.LOSSES.NAME if name in BASELINE_LOSSES]
         if others:
             raise InputError(
                 f"MODEL.LOSSES.NAME lists {', '.join(others)}: PartBased takes registered losses, SmoothedCrossEntropyLoss and "
