@@ -15,7 +15,7 @@ from vreid_common.data.loader import TestLoader, TrainLoader
 from vreid_common.data.mixing import join_sets, mix_domains
 from vreid_common.data.samplers import build_sampler
 from vreid_common.data.seeding import local_seed
-from vreid_common.data.transforms import build_transforms, decode_size
+from vreid_common.data.transforms import build_transforms
 from vreid_common.data.translated import check_translated, translated_root
 from vreid_common.data.validation import hold_out
 from vreid_common.errors import InputError
@@ -112,7 +112,7 @@ def build_train_dataset(cfg: CfgNode) -> ItemDataset:
     items = mix_domains(joined, cfg.DATASETS.MIX, cfg.DATASETS.MIX_SEED)
     if len(items) < len(joined):
         _logger.info("DATASETS.MIX %s: %d of %d training images.", cfg.DATASETS.MIX, len(items), len(joined))
-    return ItemDataset(items, build_transforms(cfg, is_train=True), relabel=True, decode_size=decode_size(cfg, is_train=True))
+    return ItemDataset(items, build_transforms(cfg, is_train=True), relabel=True)
 
 
 def build_train_loader(cfg: CfgNode, dataset: ItemDataset | None = None) -> TrainLoader:
@@ -141,9 +141,7 @@ def build_test_loader(cfg: CfgNode, dataset_name: str) -> tuple[TestLoader, int]
         data.show_test()
     if cfg.TEST.IMS_PER_BATCH < 1:
         raise InputError(f"TEST.IMS_PER_BATCH is {cfg.TEST.IMS_PER_BATCH}: set it to 1 or more.")
-    transforms = build_transforms(cfg, is_train=False)
-    items = [*data.query, *data.gallery]
-    dataset = ItemDataset(items, transforms, relabel=False, decode_size=decode_size(cfg, is_train=False))
+    dataset = ItemDataset([*data.query, *data.gallery], build_transforms(cfg, is_train=False), relabel=False)
     batch_size = max(1, cfg.TEST.IMS_PER_BATCH // comm.get_world_size())
     subsets = {} if _is_held_out(cfg, dataset_name) or not isinstance(data, VehicleDataset) else data.subsets()
     loader = TestLoader(dataset, batch_size, num_workers=cfg.TEST.NUM_WORKERS, subsets=subsets, **_process(cfg))

@@ -21,9 +21,9 @@ class ItemDataset(Dataset):
 
     Args:
         items: the images.
-        transform: RGB image -> (3, H, W) uint8.
+        transform: RGB image -> (3, H, W) uint8. Where it has a ``decode_size``, as those of ``build_transforms`` have, images
+            are decoded for it: they are the pixels of training and evaluation.
         relabel: training: identities and cameras become 0, 1, ... in sorted order; unknown cameras stay -1.
-        decode_size: longest side that the transform shrinks images to, if it does (see ``read_image``).
     """
 
     def __init__(
@@ -32,12 +32,10 @@ class ItemDataset(Dataset):
         transform: Callable[[Image.Image], Tensor],
         *,
         relabel: bool,
-        decode_size: int | None = None,
     ) -> None:
         self.img_items = list(items)
         self.transform = transform
         self.relabel = relabel
-        self.decode_size = decode_size
         self.pids = _in_order(item.pid for item in self.img_items)
         self.cams = _in_order(item.camid for item in self.img_items if item.camid != UNKNOWN)
         self._pid_labels = {pid: label for label, pid in enumerate(self.pids)}
@@ -74,7 +72,7 @@ class ItemDataset(Dataset):
     def _sample(self, index: int) -> dict[str, Any]:
         item = self.img_items[index]
         return {
-            "images": self.transform(read_image(item.path, self.decode_size)),
+            "images": self.transform(read_image(item.path, getattr(self.transform, "decode_size", None))),
             "targets": self._pid_labels[item.pid] if self.relabel else item.pid,
             "camids": self._cam_labels[item.camid] if self.relabel else item.camid,
             "track_ids": item.track_id,

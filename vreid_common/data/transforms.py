@@ -4,6 +4,7 @@ Every random choice is drawn from torch's global generator, which the data set s
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 import torchvision.transforms as T
@@ -12,13 +13,27 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 
-__all__ = ["RandomPatch", "build_transforms", "decode_size"]
+__all__ = ["Compose", "RandomPatch", "build_transforms"]
 
 _BICUBIC = T.InterpolationMode.BICUBIC
 _GREY = (128, 128, 128)
 
 
-def build_transforms(cfg: CfgNode, is_train: bool) -> T.Compose:
+class Compose(T.Compose):
+    """Transforms one after the other, and how large an image has to be decoded for them.
+
+    Args:
+        transforms: as torchvision's.
+        decode_size: longest side that they shrink every image to; None where they keep an image's own size or shape. With a
+            JPEG it decides pixels (see ``read_image``), so it travels with the transforms.
+    """
+
+    def __init__(self, transforms: Sequence[Callable], decode_size: int | None = None) -> None:
+        super().__init__(transforms)
+        self.decode_size = decode_size
+
+
+def build_transforms(cfg: CfgNode, is_train: bool) -> Compose:
     """Transform of an RGB image into a (3, H, W) uint8 Tensor, in FastReID's order and with its parameters.
 
     Differences from FastReID: AutoAugment is the ImageNet policy of its paper (FastReID's is a variant from TPU code);
@@ -31,9 +46,10 @@ def build_transforms(cfg: CfgNode, is_train: bool) -> T.Compose:
     keys = cfg.INPUT
     size = _size(keys.SIZE_TRAIN if is_train else keys.SIZE_TEST)
     crop = _size(keys.CROP.SIZE) if keys.CROP.ENABLED else None
+    decode_size = max(size) if isinstance(size, list) else None
     resize = [T.Resize(size, _BICUBIC)] if size else []
     if not is_train:
-        return T.Compose([*resize, *([T.CenterCrop(crop)] if crop else []), T.PILToTensor()])
+        return Compose([*resize, *([T.CenterCrop(crop)] if crop else []), T.PILToTensor()], decode_size)
 
     steps: list = []
     if keys.AUTOAUG.ENABLED:
@@ -62,13 +78,7 @@ def build_transforms(cfg: CfgNode, is_train: bool) -> T.Compose:
         steps.append(T.RandomErasing(p=keys.REA.PROB, value=_fill_value(keys.REA.VALUE)))
     if keys.RPT.ENABLED:
         steps.append(RandomPatch(keys.RPT.PROB))
-    return T.Compose(steps)
-
-
-def decode_size(cfg: CfgNode, is_train: bool) -> int | None:
-    """Longest side that the transforms shrink every image to; None where they keep an image's own size or shape."""
-    size = _size(cfg.INPUT.SIZE_TRAIN if is_train else cfg.INPUT.SIZE_TEST)
-    return max(size) if isinstance(size, list) else None
+    return Compose(steps, decode_size)
 
 
 class RandomPatch:

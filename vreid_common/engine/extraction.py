@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,6 @@ import torch
 from fastreid.config import CfgNode
 
 from vreid_common.data import ItemDataset, build_transforms
-from vreid_common.data.transforms import decode_size
 from vreid_common.engine.config_file import load_config
 from vreid_common.engine.model_arguments import add_model_arguments, read_models
 from vreid_common.engine.placement import memory_format
@@ -22,7 +22,7 @@ from vreid_common.export import OnnxNetwork
 from vreid_common.features import COMBINATIONS, Ensemble, Extractor, transform_identity
 from vreid_common.structures import FeatureSet, VehicleImage
 
-__all__ = ["AMP", "Extraction", "add_extraction_arguments", "read_extraction"]
+__all__ = ["AMP", "Extraction", "add_extraction_arguments", "load_extraction", "read_extraction"]
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -73,6 +73,35 @@ def read_extraction(args: argparse.Namespace) -> Extraction:
     return Extraction(models, tuple(args.scales), args.flip, args.combine, args.amp, batch_size, workers)
 
 
+def load_extraction(
+    config_file: str | os.PathLike[str],
+    weights: str | os.PathLike[str],
+    *,
+    project: str | os.PathLike[str] = "",
+    opts: Sequence[str] = (),
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    combine: str = "sum",
+    device: str | None = None,
+) -> Extraction:
+    """What ``vreid extract`` makes features by, for one trained model; ``extract`` of the result gives the command's features.
+
+    Args:
+        config_file: the run's config.yaml, or a project's configuration.
+        weights: the checkpoint.
+        project: as ``--project``, like ``opts``, ``scales``, ``flip``, ``combine`` and ``device``.
+
+    Raises:
+        InputError: an argument, the configuration or the checkpoint is not as it must be.
+    """
+    parser = argparse.ArgumentParser()
+    add_extraction_arguments(parser)
+    args = parser.parse_args([])
+    args.config_file, args.weights, args.project = [os.fspath(config_file)], [os.fspath(weights)], os.fspath(project)
+    args.opts, args.scales, args.flip, args.combine, args.device = list(opts), tuple(scales), flip, combine, device
+    return read_extraction(args)
+
+
 @dataclass(frozen=True)
 class Extraction:
     """Models, how what they see becomes one feature, and how images are read. Its fields are the arguments."""
@@ -106,8 +135,7 @@ class Extraction:
 
     def dataset(self, items: Sequence[VehicleImage]) -> ItemDataset:
         """Images as the models take them."""
-        transforms = build_transforms(self.cfg, is_train=False)
-        return ItemDataset(items, transforms, relabel=False, decode_size=decode_size(self.cfg, is_train=False))
+        return ItemDataset(items, build_transforms(self.cfg, is_train=False), relabel=False)
 
     def extractor(self, *, progress: bool = True) -> Extractor:
         """Builds the models.

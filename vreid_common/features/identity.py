@@ -12,7 +12,6 @@ import yaml
 from fastreid.config import CfgNode
 
 from vreid_common.data import ImageReadError, build_transforms
-from vreid_common.data.transforms import decode_size
 from vreid_common.errors import InputError
 from vreid_common.structures import VehicleImage
 
@@ -71,4 +70,5 @@ def model_config(cfg: CfgNode) -> dict[str, Any]:
 
 def transform_identity(cfg: CfgNode) -> str:
     """How a configuration prepares test images; two that give the same text see the same pixels."""
-    return f"{build_transforms(cfg, is_train=False)} decoded for {decode_size(cfg, is_train=False)}"
+    transforms = build_transforms(cfg, is_train=False)
+    return f"{transforms} decoded for {transforms.decode_size}"

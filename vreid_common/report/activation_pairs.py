@@ -14,7 +14,6 @@ from fastreid.config import CfgNode
 from torch import nn
 
 from vreid_common.data import ImageReadError, ItemDataset, build_transforms, collate
-from vreid_common.data.transforms import decode_size
 from vreid_common.report.activation import similarity_maps
 from vreid_common.report.analysis import Analysis
 from vreid_common.report.thumbnails import heat_picture, plain_picture
@@ -89,8 +88,7 @@ def draw_pairs(
 
 
 def _pictures(looker: Looker, items: list[VehicleImage], plain: bool) -> dict[str, tuple[str, str]]:
-    transform, longest = build_transforms(looker.cfg, is_train=False), decode_size(looker.cfg, is_train=False)
-    dataset = ItemDataset(items, transform, relabel=False, decode_size=longest)
+    dataset = ItemDataset(items, build_transforms(looker.cfg, is_train=False), relabel=False)
     batch = collate([dataset[0], dataset[1]])
     device = torch.device(looker.cfg.MODEL.DEVICE)
     on_device = {key: value.to(device) if isinstance(value, torch.Tensor) else value for key, value in batch.items()}

@@ -45,7 +45,7 @@ def relabel_items(items: Sequence[VehicleImage], label: str) -> list[VehicleImag
 def with_label(dataset: ItemDataset, label: str) -> ItemDataset:
     """The training images with another label; see ``relabel_items``."""
     items = relabel_items(dataset.img_items, label)
-    return ItemDataset(items, dataset.transform, relabel=True, decode_size=dataset.decode_size)
+    return ItemDataset(items, dataset.transform, relabel=True)
 
 
 def _class_name(item: VehicleImage, label: str) -> str | None:

@@ -16,7 +16,6 @@ from fastreid.config import CfgNode
 from dsam.config import add_dsam_config
 from dsam.trainer import DSAMTrainer
 from vreid_common.data import ItemDataset, build_train_dataset, build_transforms
-from vreid_common.data.transforms import decode_size
 from vreid_common.engine import load_config
 from vreid_common.errors import InputError
 from vreid_common.features import Extractor
@@ -102,9 +101,7 @@ def training_features(
     items = draw_images(items, num_ids, num_images) if num_ids else items
     number = {pid: place for place, pid in enumerate(dict.fromkeys(item.pid for item in items))}
     known = [item._replace(pid=number[item.pid], camid=-1) for item in items]
-    images = ItemDataset(
-        known, build_transforms(cfg, is_train=False), relabel=False, decode_size=decode_size(cfg, is_train=False)
-    )
+    images = ItemDataset(known, build_transforms(cfg, is_train=False), relabel=False)
     extractor = Extractor(
         DSAMTrainer.build_trained_model(cfg), device=device, batch_size=cfg.TEST.IMS_PER_BATCH, progress=False
     )

@@ -16,8 +16,7 @@ from ealn.constraints import squared_distance
 from ealn.meta_arch import EALN
 from ealn.networks import HARD
 from ealn.views import FRONT, REAR
-from vreid_common.data import build_transforms, read_image
-from vreid_common.data.transforms import decode_size
+from vreid_common.data import ItemDataset, build_transforms
 from vreid_common.features.inference import inference
 from vreid_common.structures import VIEWS, VehicleImage
 from vreid_common.synthetic.translation.apply import as_pixels
@@ -46,8 +45,8 @@ def read_images(cfg: CfgNode, items: Sequence[VehicleImage]) -> tuple[Tensor, Te
     Raises:
         ImageReadError: an image cannot be read.
     """
-    transform, size = build_transforms(cfg, is_train=False), decode_size(cfg, is_train=False)
-    images = torch.stack([transform(read_image(item.path, size)) for item in items])
+    dataset = ItemDataset(items, build_transforms(cfg, is_train=False), relabel=False)
+    images = torch.stack([dataset[place]["images"] for place in range(len(items))])
     return images, torch.tensor([item.view_id for item in items])
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from vreid_common.data import build_transforms
 from vreid_common.data.seeding import local_seed
-from vreid_common.data.transforms import RandomPatch, decode_size
+from vreid_common.data.transforms import RandomPatch
 from vreid_common.errors import InputError
 
 SWITCHES = ("CROP", "FLIP", "PADDING", "CJ", "AFFINE", "AUTOAUG", "AUGMIX", "REA", "RPT")
@@ -106,7 +106,7 @@ class TestDecodeSize:
     @pytest.mark.parametrize(("size", "expected"), [([128, 256], 256), ([64], None), ([0, 0], None)])
     def test_only_where_every_image_is_shrunk_to_it(self, cfg, size, expected):
         cfg.INPUT.SIZE_TRAIN = size
-        assert decode_size(cfg, True) == expected
+        assert build_transforms(cfg, True).decode_size == expected
 
 
 class TestRandomPatch:

@@ -7,15 +7,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torchvision
+from PIL import Image
 from torch.nn.functional import interpolate, normalize
 
 from vreid_common import cli
-from vreid_common.data import build_dataset, build_test_loader, read_folder
-from vreid_common.engine import Trainer
+from vreid_common.data import ItemDataset, build_dataset, build_test_loader, build_transforms, read_folder
+from vreid_common.engine import Trainer, load_extraction
 from vreid_common.evaluation import VehicleEvaluator, inference_on_dataset
-from vreid_common.features import Ensemble, evaluation_mode, file_digest
+from vreid_common.features import Ensemble, Extractor, evaluation_mode, file_digest
 from vreid_common.structures import FeatureSet
 
 
@@ -68,6 +71,27 @@ def test_a_folder(extract, models, tiny, vehicles, tmp_path):
     with torch.no_grad(), evaluation_mode(models[0]):
         expected = models[0]({"images": images_of(tiny())})
     torch.testing.assert_close(found.features[rows], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_own_code_gives_the_commands_features_bit_for_bit(extract, weights, config_file, tiny, tmp_path):
+    """Large JPEGs, which are decoded at less than their size: with docs/features.md's code, both ways."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "crops").mkdir()
+    for number in range(6):
+        pixels = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((400, 300)).save(tmp_path / "crops" / f"{number}.jpg", quality=90)
+    assert extract("--images", tmp_path / "crops", "--flip") == 0
+    expected = FeatureSet.load(tmp_path / "features").features
+    items = read_folder(tmp_path / "crops")
+    assert torch.equal(load_extraction(config_file, weights[0], flip=True).extract(items).features, expected)
+
+    cfg = tiny("MODEL.WEIGHTS", str(weights[0]))
+    images = ItemDataset(items, build_transforms(cfg, is_train=False), relabel=False)
+    ensemble = Ensemble([Trainer.build_trained_model(cfg)], flip=True)
+    found = Extractor(ensemble, device=cfg.MODEL.DEVICE, batch_size=cfg.TEST.IMS_PER_BATCH).extract(images)
+    assert torch.equal(found.features, expected)
+    images.transform = torchvision.transforms.Compose(images.transform.transforms)
+    assert not torch.equal(Extractor(ensemble, batch_size=64).extract(images).features, expected)
 
 
 def test_a_csv_file_gives_query_and_gallery_with_their_labels(extract, tiny, vehicles, tmp_path, config_file):

@@ -25,6 +25,7 @@ from vreid_common.data import (
     read_folder,
 )
 from vreid_common.data.samplers.shuffle import TrainingSampler
+from vreid_common.data.transforms import Compose
 from vreid_common.errors import InputError
 from vreid_common.structures import VehicleImage
 
@@ -93,12 +94,12 @@ class PairLoader:
         self.device = torch.device(device)
         cfg = get_vreid_cfg()
         cfg.SOLVER.IMS_PER_BATCH = batch_size
-        transform = T.Compose([T.RandomHorizontalFlip(), *resize_to(*size)])
+        transform = Compose([T.RandomHorizontalFlip(), *resize_to(*size)], decode_size=max(size))
         self._loaders = []
         for number, (name, items) in enumerate(zip(("source", "target"), domains, strict=True)):
             if len(items) < batch_size:
                 raise InputError(f"The {name} has {len(items)} images: too few for a batch of {batch_size}.")
-            dataset = ItemDataset(items, transform, relabel=True, decode_size=max(size))
+            dataset = ItemDataset(items, transform, relabel=True)
             sampler = TrainingSampler(items, cfg, 2 * seed + number)  # two orders that have nothing to do with each other
             pin = self.device.type == "cuda"
             self._loaders.append(TrainLoader(dataset, sampler, num_workers=-(-workers // 2), pin_memory=pin))
