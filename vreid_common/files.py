@@ -1,5 +1,6 @@
 """Writing files so that nothing half-written is ever left behind."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -8,7 +9,17 @@ from typing import Any
 
 from vreid_common.errors import InputError
 
-__all__ = ["check_writable", "write_atomically", "write_json"]
+__all__ = ["check_writable", "file_sha256", "write_atomically", "write_json"]
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -4,7 +4,7 @@ import argparse
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 
@@ -84,7 +84,6 @@ def _configuration(args: argparse.Namespace) -> CfgNode:
 
 def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[str, Iterable[str]]]:
     splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
-    owners_id = dataset.owners_id if isinstance(dataset, VehicleDataset) else _owners_id
     if isinstance(dataset, VehicleDataset):
         yield "Faulty rows", list(dataset.faults)
     if is_fastreids(type(dataset)):
@@ -93,23 +92,15 @@ def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[s
         yield "Empty splits", ["There is no image in any split."]
     yield "Missing images", _missing_images(splits)
     yield "Listed twice", _listed_twice(splits)
-    yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""), owners_id)
-    yield "Queries without a match", _unmatched_queries(dataset.query, dataset.gallery, owners_id)
-    tracks = (_mixed_tracks(items, owners_id) for items in (dataset.train, dataset.query + dataset.gallery))
+    yield "Ids in both train and test", _shared_ids(splits, getattr(dataset, "dataset_name", ""))
+    yield "Queries without a match", _unmatched_queries(dataset.query, dataset.gallery)
+    tracks = (_mixed_tracks(items) for items in (dataset.train, dataset.query + dataset.gallery))
     yield "Tracks of several vehicles", chain.from_iterable(tracks)
     if isinstance(dataset, VehicleDataset):
         yield "Lists and labels", dataset.inconsistencies()
     if args.read_images:
         paths = sorted({item.path for items in splits.values() for item in items})
         yield "Unreadable images", _unreadable_images([path for path in paths if not _file_fault(path)], args.workers)
-
-
-OwnersId = Callable[[str, int | str], str]
-
-
-def _owners_id(field: str, value: int | str) -> str:
-    """``VehicleDataset.owners_id`` for FastReID's own sets."""
-    return str(value)
 
 
 def _missing_images(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
@@ -143,14 +134,15 @@ def _listed_twice(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:
             yield f"{item.path} is listed both for training and for testing."
 
 
-def _shared_ids(splits: dict[str, list[VehicleImage]], prefix: str, owners_id: OwnersId) -> Iterator[str]:
-    train = {str(item.pid).removeprefix(f"{prefix}_"): item.path for item in splits["train"]}
-    test = {str(item.pid): item.path for item in splits["query"] + splits["gallery"] if item.pid != UNKNOWN}
+def _shared_ids(splits: dict[str, list[VehicleImage]], prefix: str) -> Iterator[str]:
+    train = {str(item.pid).removeprefix(f"{prefix}_"): item for item in splits["train"]}
+    test = {str(item.pid): item for item in splits["query"] + splits["gallery"] if item.pid != UNKNOWN}
     for pid in sorted(train.keys() & test.keys()):
-        yield f"Vehicle {owners_id('pid', pid)} is in the training images ({train[pid]}) and in the test images ({test[pid]})."
+        name, paths = test[pid].vehicle_name, (train[pid].path, test[pid].path)
+        yield f"Vehicle {name} is in the training images ({paths[0]}) and in the test images ({paths[1]})."
 
 
-def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage], owners_id: OwnersId) -> Iterator[str]:
+def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage]) -> Iterator[str]:
     cameras: dict[int | str, set[int | str]] = defaultdict(set)
     for item in gallery:
         cameras[item.pid].add(item.camid)
@@ -158,19 +150,22 @@ def _unmatched_queries(query: list[VehicleImage], gallery: list[VehicleImage], o
         if item.pid == UNKNOWN:
             continue
         if not cameras[item.pid]:
-            yield f"{item.path}: the gallery has no image of vehicle {owners_id('pid', item.pid)}."
+            yield f"{item.path}: the gallery has no image of vehicle {item.vehicle_name}."
         elif item.camid != UNKNOWN and cameras[item.pid] == {item.camid}:
-            vehicle, camera = owners_id("pid", item.pid), owners_id("camid", item.camid)
-            yield f"{item.path}: the gallery has vehicle {vehicle} only from the query's own camera {camera}."
+            yield (
+                f"{item.path}: the gallery has vehicle {item.vehicle_name} only from the query's own camera {item.camera_name}."
+            )
 
 
-def _mixed_tracks(items: list[VehicleImage], owners_id: OwnersId) -> Iterator[str]:
+def _mixed_tracks(items: list[VehicleImage]) -> Iterator[str]:
     first: dict[int, VehicleImage] = {}
     for item in items:
         other = first.setdefault(item.track_id, item)
         if item.track_id != UNKNOWN and item.pid != other.pid:
-            track, vehicles = owners_id("track_id", item.track_id), [owners_id("pid", each.pid) for each in (other, item)]
-            yield f"Track {track} holds {other.path} of vehicle {vehicles[0]} and {item.path} of vehicle {vehicles[1]}."
+            vehicles = other.vehicle_name, item.vehicle_name
+            yield (
+                f"Track {item.track_name} holds {other.path} of vehicle {vehicles[0]} and {item.path} of vehicle {vehicles[1]}."
+            )
 
 
 def _unreadable_images(paths: list[str], workers: int | None) -> Iterator[str]:

@@ -24,6 +24,9 @@ class ItemDataset(Dataset):
         transform: RGB image -> (3, H, W) uint8. Where it has a ``decode_size``, as those of ``build_transforms`` have, images
             are decoded for it: they are the pixels of training and evaluation.
         relabel: training: identities and cameras become 0, 1, ... in sorted order; unknown cameras stay -1.
+
+    Attributes:
+        class_names: of each class, in order: the data set's name and what the data's owner calls the vehicle.
     """
 
     def __init__(
@@ -36,8 +39,10 @@ class ItemDataset(Dataset):
         self.img_items = list(items)
         self.transform = transform
         self.relabel = relabel
+        names = {item.pid: item.class_name for item in self.img_items}
         self.pids = _in_order(item.pid for item in self.img_items)
         self.cams = _in_order(item.camid for item in self.img_items if item.camid != UNKNOWN)
+        self.class_names = [names[pid] for pid in self.pids]
         self._pid_labels = {pid: label for label, pid in enumerate(self.pids)}
         self._cam_labels = {UNKNOWN: UNKNOWN} | {cam: label for label, cam in enumerate(self.cams)}
 

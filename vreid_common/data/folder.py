@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vreid_common.data.datasets.base import DatasetError
-from vreid_common.data.datasets.veri776 import parse_name
+from vreid_common.data.datasets.veri776 import named_item
 from vreid_common.data.suffixes import image_suffixes, say_suffixes
 from vreid_common.kinds import not_a_folder
 from vreid_common.structures import UNKNOWN, VehicleImage
@@ -38,10 +38,8 @@ def read_folder(folder: str | os.PathLike[str]) -> list[VehicleImage]:
         raise DatasetError(f"There are no images in {folder} ({found}); their names end in {', '.join(image_suffixes())}.")
     if passed_over:
         _logger.warning("%s: %d images; passed over: %s.", folder, len(paths), passed_over)
-    labels = [parse_name(os.path.basename(path)) for path in paths]  # noqa: PTH119
-    if None in labels:
-        labels = [(UNKNOWN, UNKNOWN)] * len(paths)
-    return [VehicleImage(path, pid, camid) for path, (pid, camid) in zip(paths, labels, strict=True)]
+    items = [item for item in map(named_item, paths) if item is not None]
+    return items if len(items) == len(paths) else [VehicleImage(path, UNKNOWN, UNKNOWN) for path in paths]
 
 
 def _files(folder: str | os.PathLike[str], closed: list[OSError]) -> list[str]:

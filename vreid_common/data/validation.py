@@ -59,7 +59,8 @@ def hold_out(items: Sequence[VehicleImage], num_ids: int, seed: int) -> Validati
         queries = _queries(by_pid[pid], rng)
         for place, item in enumerate(by_pid[pid]):
             side = split.query if place in queries else split.gallery
-            side.append(item._replace(pid=numbers[pid], camid=cameras[item.camid]))
+            camera = "" if item.camid == UNKNOWN else item.camera_name
+            side.append(item._replace(pid=numbers[pid], camid=cameras[item.camid], vehicle=item.vehicle_name, camera=camera))
     return split
 
 

@@ -16,6 +16,7 @@ from vreid_common.errors import InputError
 from vreid_common.kinds import not_a_feature_file
 from vreid_common.structures.feature_set import FeatureSet
 from vreid_common.structures.item import UNKNOWN
+from vreid_common.structures.names import NAMED_LABELS, LabelNames, number_names
 from vreid_common.structures.numpy_header import check_numpy_headers
 
 __all__ = ["read_features"]
@@ -27,8 +28,9 @@ def read_features(path: str | os.PathLike[str]) -> FeatureSet:
     """Reads a feature set (.safetensors with its .json), a .npy of features or a .npz of features and labels.
 
     A .npy holds the features (N, D) alone. A .npz holds ``features`` and, where they are known, ``pids``, ``camids``,
-    ``track_ids``, ``view_ids``, ``timestamps`` (N,) of whole numbers and ``paths`` (N,) of strings. What is not there is
-    unknown (-1). Nothing is unpickled.
+    ``track_ids``, ``view_ids``, ``timestamps`` (N,) of whole numbers and ``paths`` (N,) of strings. ``pids``, ``camids`` and
+    ``track_ids`` may be strings, the names of vehicles, cameras and tracks. What is not there, "" or -1 is unknown. Nothing is
+    unpickled.
 
     Raises:
         InputError: the file is missing, damaged or of another kind, or its arrays do not fit one another.
@@ -73,22 +75,32 @@ def _from_arrays(path: Path, arrays: dict[str, np.ndarray]) -> FeatureSet:
     features = arrays["features"]
     if features.ndim != 2 or features.dtype.kind != "f":
         raise InputError(f"{path}: features are an (N, D) array of floats, got {features.dtype} {features.shape}.")
-    for name in _LABELS:
-        if name in arrays and (arrays[name].shape != (len(features),) or arrays[name].dtype.kind not in "iu"):
+    numbered = {label: number_names(arrays[label].tolist()) for label in NAMED_LABELS if _is_text(arrays.get(label))}
+    labels = {label: np.array([numbered[label][name] for name in arrays[label].tolist()], np.int64) for label in numbered}
+    labels |= {label: arrays[label] for label in _LABELS if label in arrays and label not in numbered}
+    for name, label in labels.items():
+        if label.shape != (len(features),) or label.dtype.kind not in "iu":
             raise InputError(
                 f"{path}: {name} are ({len(features)},) whole numbers, as there are {len(features)} features; "
-                f"got {arrays[name].dtype} {arrays[name].shape}."
+                f"got {label.dtype} {label.shape}."
             )
-        if name in arrays and arrays[name].dtype == np.uint64 and (arrays[name] > np.iinfo(np.int64).max).any():
-            raise InputError(f"{path}: {name} are below 2**63, got {arrays[name].max()}.")
+        if label.dtype == np.uint64 and (label > np.iinfo(np.int64).max).any():
+            raise InputError(f"{path}: {name} are below 2**63, got {label.max()}.")
+        if (label.astype(np.int64) < UNKNOWN).any():
+            raise InputError(f"{path}: {name} are 0 or more, and -1 where unknown; got {label.min()}.")
     paths = arrays.get("paths")
     if paths is not None and (paths.shape != (len(features),) or paths.dtype.kind != "U"):
         raise InputError(f"{path}: paths are ({len(features)},) strings, got {paths.dtype} {paths.shape}.")
     try:
         return FeatureSet.create(
             np.require(features, np.float32, ["C", "W"]),
-            **{name: arrays.get(name, np.full(len(features), UNKNOWN)) for name in _LABELS},
+            **{name: labels.get(name, np.full(len(features), UNKNOWN)) for name in _LABELS},
             paths=None if paths is None else paths.tolist(),
+            names=LabelNames.of_numbers(**numbered),
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _is_text(label: np.ndarray | None) -> bool:
+    return label is not None and label.dtype.kind == "U" and label.ndim == 1

@@ -30,6 +30,7 @@ class VehicleImage(NamedTuple):
         timestamp: time on the data set's own clock, in its frames or seconds.
         orientation: heading of the vehicle in degrees, in the data set's own convention.
         attributes: further labels as (name, number), under the names that the data set has for them.
+        vehicle, camera, track: what the data's owner calls them; "" is the number as it is written.
     """
 
     path: str
@@ -44,3 +45,27 @@ class VehicleImage(NamedTuple):
     timestamp: int = UNKNOWN
     orientation: float = UNKNOWN
     attributes: tuple[tuple[str, float], ...] = ()
+    vehicle: str = ""
+    camera: str = ""
+    track: str = ""
+
+    @property
+    def vehicle_name(self) -> str:
+        """What the owner calls the vehicle; of a training item without the data set's name."""
+        return self.vehicle or str(self.pid).rpartition("_")[2]
+
+    @property
+    def camera_name(self) -> str:
+        """Likewise the camera."""
+        return self.camera or str(self.camid).rpartition("_")[2]
+
+    @property
+    def track_name(self) -> str:
+        """Likewise the track."""
+        return self.track or str(self.track_id)
+
+    @property
+    def class_name(self) -> str:
+        """Of the class that a training item is of: its ``pid`` with the vehicle's name in the place of the number."""
+        prefix, mark, _ = str(self.pid).rpartition("_")
+        return f"{prefix}{mark}{self.vehicle_name}"

@@ -69,6 +69,7 @@ class _RenderedVehicles(VehicleDataset):
             path=str(folder / record.path),
             pid=record.vehicle_id,
             camid=record.camera_id - 1,
+            camera=f"c{record.camera_id:03d}",
             track_id=record.track_id,
             view_id=VIEWS.index(record.view),
             domain=int(self.scene_domain),

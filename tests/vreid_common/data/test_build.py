@@ -100,6 +100,18 @@ class TestTrainDataset:
         assert len(dataset) == 18 + 40
         assert dataset.num_classes == 6 + 8
 
+    def test_classes_have_their_owners_names(self, cfg, tmp_path):
+        rows = ["a.png,van-12,train", "a.png,bus-3,train", "a.png,van-12,train"]
+        (tmp_path / "cars.csv").write_text("\n".join(["path,vehicle_id,split", *rows]))
+        (tmp_path / "a.png").touch()
+        cfg.DATASETS.NAMES, cfg.DATASETS.CSV.FILE = ["CSVVehicles"], str(tmp_path / "cars.csv")
+        assert build_train_dataset(cfg).class_names == ["CSVVehicles_bus-3", "CSVVehicles_van-12"]
+
+    def test_classes_without_names_are_called_as_fastreid_calls_them(self, cfg, csv_file, vehicle_id):
+        cfg.DATASETS.NAMES, cfg.DATASETS.CSV.FILE = ["CSVVehicles", "SmallVehicleID"], str(csv_file)
+        images = build_train_dataset(cfg)
+        assert images.class_names == images.pids
+
     def test_no_training_images(self, cfg, csv_file):
         csv_file.write_text("path,vehicle_id,split\nv0_0.png,1,query\n")
         with pytest.raises(DatasetError, match=r"CSVVehicles of DATASETS\.NAMES has no training images"):

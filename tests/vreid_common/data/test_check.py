@@ -97,7 +97,7 @@ class TestVeRi776:
 
     def test_query_without_a_match(self, veri, faults):
         (veri / "name_test.txt").write_text("0002_c002_00030600_0.jpg\n0002_c002_00030605_0.jpg\n")
-        assert "the gallery has vehicle 2 only from the query's own camera 1" in faults()
+        assert "the gallery has vehicle 2 only from the query's own camera c002" in faults()
         (veri / "name_test.txt").write_text("0008_c002_00030600_0.jpg\n")
         assert "the gallery has no image of vehicle 2" in faults()
 

@@ -71,6 +71,18 @@ class TestHoldOut:
             hold_out(items_of(cameras), number, 0)
 
 
+def test_names_are_kept():
+    items = [
+        VehicleImage(f"{place}", f"CSV_{place // 2}", "CSV_0", vehicle=f"van-{place // 2}", camera="gate") for place in range(6)
+    ]
+    split = hold_out([*items, VehicleImage("x", "CSV_9", UNKNOWN), VehicleImage("y", "CSV_9", UNKNOWN)], 3, seed=0)
+    held = {item.path: item for item in split.query + split.gallery}
+    for item in (*items, VehicleImage("x", "CSV_9", UNKNOWN)):
+        if item.path in held:
+            assert held[item.path].vehicle_name == item.vehicle_name
+            assert item.camid == UNKNOWN or held[item.path].camera_name == "gate"
+
+
 class TestFromTheConfig:
     @pytest.fixture
     def cfg(self, cfg, csv_file):

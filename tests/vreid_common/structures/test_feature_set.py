@@ -1,6 +1,7 @@
 """FeatureSet: what it takes, what it refuses, and that what is saved is what is loaded."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from vreid_common.errors import InputError
-from vreid_common.structures import UNKNOWN, FeatureSet, VehicleImage
+from vreid_common.structures import UNKNOWN, FeatureSet, LabelNames, VehicleImage
 
 
 @pytest.fixture
@@ -102,11 +103,36 @@ class TestFiles:
         images.save(tmp_path / "set")
         with safe_open(tmp_path / "set.safetensors", framework="pt") as file:
             content, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-        del content["timestamps"]
+        del content["timestamps"], content["image_digests"]
         save_file(content, tmp_path / "set.safetensors", metadata)
+        record = {"format": "vreid-features-1", "mark": metadata["mark"], "shape": [5, 3], "paths": list(images.paths)}
+        (tmp_path / "set.json").write_text(json.dumps(record))
         old = FeatureSet.load(tmp_path / "set")
-        assert old.timestamps.tolist() == [UNKNOWN] * 5
+        assert old.timestamps.tolist() == old.image_digests.tolist() == [UNKNOWN] * 5
+        assert old.names == LabelNames()
+        assert old.model is None
         assert torch.equal(old.view_ids, images.view_ids)
+
+    @pytest.mark.parametrize("suffix", ["safetensors", "json"])
+    def test_a_flipped_bit_is_found(self, images, tmp_path, suffix):
+        images.save(tmp_path / "set")
+        file = tmp_path / f"set.{suffix}"
+        content = bytearray(file.read_bytes())
+        place = content.index(b'"a"') + 1 if suffix == "json" else len(content) - 5
+        content[place] ^= 2
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=r"set\.safetensors or set\.json is damaged \(its digest is another\)"):
+            FeatureSet.load(tmp_path / "set")
+
+    def test_names_model_and_digests_are_kept(self, tmp_path):
+        items = [VehicleImage("a", 0, 1, 2, vehicle="van-12", camera="gate"), VehicleImage("b", 7, UNKNOWN, track="t")]
+        model = {"origins": [{"checkpoint": "c"}], "flip": True}
+        saved = replace(FeatureSet.from_items(torch.eye(2), items), model=model, image_digests=torch.tensor([5, UNKNOWN]))
+        saved.save(tmp_path / "set")
+        found = FeatureSet.load(tmp_path / "set")
+        assert (found.names, found.model, found.image_digests.tolist()) == (saved.names, model, [5, UNKNOWN])
+        assert [found.names.of("pids", pid) for pid in found.pids.tolist()] == ["van-12", "7"]
+        assert [found.names.of("camids", camid) for camid in found.camids.tolist()] == ["gate", None]
 
     def test_empty_set(self, tmp_path):
         FeatureSet.create(torch.empty(0, 7), []).save(tmp_path / "none")

@@ -56,19 +56,24 @@ class VehicleDataset(ImageDataset):
         """Parts of the test images that are evaluated for themselves: name → rising places in ``query + gallery``."""
         return {}
 
-    def owners_id(self, field: str, value: int | str) -> str:
-        """What the data's owner calls the vehicle, camera or track that an item's ``pid``, ``camid`` or ``track_id`` is."""
-        return str(value).removeprefix(f"{self.dataset_name}_")
-
     def combine_all(self) -> None:
-        """Adds the query and gallery images to the training images, under ids of their own, as FastReID does."""
+        """Adds the query and gallery images to the training images.
+
+        A vehicle or camera that the training images have too keeps its id; others get ids of their own, as with FastReID.
+        """
         combined = copy.copy(self.train)
+        pids, camids = {item.pid for item in self.train}, {item.camid for item in self.train}
         for item in self.query + self.gallery:
             if item.pid == UNKNOWN or item.pid in self._junk_pids:
                 continue
-            pid = f"{self.dataset_name}_test_{item.pid}"
-            camid = UNKNOWN if item.camid == UNKNOWN else f"{self.dataset_name}_test_{item.camid}"
-            combined.append(item._replace(pid=pid, camid=camid))
+            same = self.train_item(item)
+            other = item._replace(pid=f"{self.dataset_name}_test_{item.pid}", camid=f"{self.dataset_name}_test_{item.camid}")
+            combined.append(
+                item._replace(
+                    pid=same.pid if same.pid in pids else other.pid,
+                    camid=same.camid if same.camid in camids or item.camid == UNKNOWN else other.camid,
+                )
+            )
         self._train = combined
 
     @classmethod

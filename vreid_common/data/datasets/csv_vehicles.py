@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,13 @@ from fastreid.data.datasets import DATASET_REGISTRY
 
 from vreid_common.data.datasets.base import DatasetError, VehicleDataset, data_root
 from vreid_common.kinds import not_a_table, not_there
-from vreid_common.structures import UNKNOWN, VIEWS, VehicleImage
+from vreid_common.structures import UNKNOWN, UNKNOWN_TEXTS, VIEWS, WHOLE_NUMBER, VehicleImage, number_names
 
 __all__ = ["CSVVehicles", "read_csv_items"]
 
 _REQUIRED = ("path", "vehicle_id", "split")
 _OPTIONAL = ("camera_id", "track_id", "view", "timestamp")
 _SPLITS = ("train", "query", "gallery")
-
-_WHOLE_NUMBER = re.compile("[0-9]{1,18}")
-"""That fits in 64 bits."""
 
 _Numbers = dict[str, dict[str, int]]
 
@@ -34,9 +30,9 @@ class CSVVehicles(VehicleDataset):
 
     Columns: path (absolute, or relative to the file), vehicle_id, split (train, query or gallery) and optionally
     camera_id, track_id, view (front, rear or side) and timestamp (a whole number); further columns are ignored. An empty
-    optional field is unknown.
+    field, or -1, is unknown; a training image has a vehicle, others need none (in the gallery they are distractors).
 
-    Ids stay as they are where all ids of a column are whole numbers; otherwise they are numbered in sorted order.
+    Ids are numbered as they are where all ids of a column are whole numbers; otherwise in sorted order. Items keep their names.
     Where the camera is not known, no gallery image is left out for having the query's camera.
 
     Args:
@@ -55,9 +51,8 @@ class CSVVehicles(VehicleDataset):
         if faults and not (tolerant and rows):
             raise DatasetError(faults[0])
         numbers = _number_labels(rows)
-        self._owners_ids = {field: {number: label for label, number in of.items()} for field, of in numbers.items()}
         by_split = {split: _items(path, rows, numbers, split) for split in _SPLITS}
-        unknown = sum(not row.camera_id for row in rows)
+        unknown = sum(item.camid == UNKNOWN for items in by_split.values() for item in items)
         if unknown:
             _logger.warning(
                 "%s: %d of %d images have no camera_id; no gallery image is excluded for the camera of such an image.",
@@ -78,9 +73,6 @@ class CSVVehicles(VehicleDataset):
         except DatasetError as error:
             return [str(error)]
         return [] if rows else faults
-
-    def owners_id(self, field: str, value: int | str) -> str:
-        return self._owners_ids[field][int(super().owners_id(field, value))]
 
 
 def read_csv_items(path: Path) -> dict[str, list[VehicleImage]]:
@@ -177,16 +169,18 @@ def _row_fault(header: list[str], fields: list[str]) -> str:
     if any("\0" in field for field in fields):
         return "it holds a NUL byte, which no path and no name has: write the file again."
     row = dict(zip(header, fields, strict=True))
-    for name in _REQUIRED:
+    for name in ("path", "split"):
         if not row[name]:
             return f"{name} is empty."
     if row["split"] == "test":
         return "split is 'test': write 'query' for the images that are searched with and 'gallery' for those that are searched."
     if row["split"] not in _SPLITS:
         return f"split is {row['split']!r}: write train, query or gallery."
-    if row.get("view") and row["view"] not in VIEWS:
+    if row["split"] == "train" and row["vehicle_id"] in UNKNOWN_TEXTS:
+        return f"vehicle_id is {row['vehicle_id'] or 'empty'}, which is unknown: a training image needs its vehicle."
+    if row.get("view", "") not in (*UNKNOWN_TEXTS, *VIEWS):
         return f"view is {row['view']!r}: write {', '.join(VIEWS)}, or nothing."
-    if row.get("timestamp") and not _WHOLE_NUMBER.fullmatch(row["timestamp"]):
+    if row.get("timestamp", "") not in UNKNOWN_TEXTS and not WHOLE_NUMBER.fullmatch(row["timestamp"]):
         return f"timestamp is {row['timestamp']!r}: write a whole number, of seconds or frames, or nothing."
     return ""
 
@@ -203,33 +197,27 @@ def _missing_first_images(path: Path, rows: Iterable[_Row]) -> list[str]:
 
 
 def _number_labels(rows: list[_Row]) -> _Numbers:
-    """The numbers that stand for the labels of a column, by the item's field; over all splits."""
-    return {
-        "pid": _numbers(row.vehicle_id for row in rows),
-        "camid": _numbers(row.camera_id for row in rows),
-        "track_id": _numbers(row.track_id for row in rows),
-    }
+    """The numbers that stand for the labels of a column, over all splits."""
+    return {column: number_names(getattr(row, column) for row in rows) for column in ("vehicle_id", "camera_id", "track_id")}
 
 
 def _items(path: Path, rows: list[_Row], numbers: _Numbers, split: str) -> list[VehicleImage]:
     return [
         VehicleImage(
             path=str(path.parent / row.path),
-            pid=numbers["pid"][row.vehicle_id],
-            camid=numbers["camid"][row.camera_id],
+            pid=numbers["vehicle_id"][row.vehicle_id],
+            camid=numbers["camera_id"][row.camera_id],
             track_id=numbers["track_id"][row.track_id],
-            view_id=VIEWS.index(row.view) if row.view else UNKNOWN,
-            timestamp=int(row.timestamp) if row.timestamp else UNKNOWN,
+            view_id=VIEWS.index(row.view) if row.view in VIEWS else UNKNOWN,
+            timestamp=UNKNOWN if row.timestamp in UNKNOWN_TEXTS else int(row.timestamp),
+            vehicle=_name(row.vehicle_id, numbers["vehicle_id"]),
+            camera=_name(row.camera_id, numbers["camera_id"]),
+            track=_name(row.track_id, numbers["track_id"]),
         )
         for row in rows
         if row.split == split
     ]
 
 
-def _numbers(labels: Iterable[str]) -> dict[str, int]:
-    """Distinct numbers of labels: their own where all are whole numbers, else their places in sorted order. "" is unknown."""
-    distinct = sorted(set(labels) - {""})
-    numbers = {label: int(label) for label in distinct if _WHOLE_NUMBER.fullmatch(label)}
-    if len(set(numbers.values())) < len(distinct):
-        numbers = {label: place for place, label in enumerate(distinct)}
-    return numbers | {"": UNKNOWN}
+def _name(text: str, numbers: dict[str, int]) -> str:
+    return "" if text in UNKNOWN_TEXTS or text == str(numbers[text]) else text

@@ -13,7 +13,7 @@ from vreid_common.data.datasets.view_labels import read_orientations, read_views
 from vreid_common.data.datasets.xml_labels import label_number, read_xml_labels
 from vreid_common.structures import DOMAINS, UNKNOWN, VehicleImage
 
-__all__ = ["VeRi776", "parse_name"]
+__all__ = ["VeRi776", "named_item"]
 
 _SPLITS = ("train", "query", "test")
 _NAME = re.compile(r"(\d+)_c(\d+)_(\d*).*\.jpg", re.IGNORECASE)
@@ -73,6 +73,7 @@ class VeRi776(FolderDataset):
                     path=f"{images}/{name}",
                     pid=int(match[1]),
                     camid=int(match[2]) - 1,
+                    camera=f"c{match[2]}",
                     track_id=tracks.get(name, UNKNOWN),
                     view_id=views.get(name, UNKNOWN),
                     domain=DOMAINS.index("real"),
@@ -111,7 +112,7 @@ class VeRi776(FolderDataset):
                     yield f"{path}: {name} has {key} {label.get(key)!r}, which is not a number from 1 to {count}."
 
 
-def parse_name(name: str) -> tuple[int, int] | None:
-    """``pid`` and ``camid`` (from 0) that an image's name gives; None where it is not of the form 0002_c002_00030600_0.jpg."""
-    match = _NAME.fullmatch(name)
-    return (int(match[1]), int(match[2]) - 1) if match else None
+def named_item(path: str) -> VehicleImage | None:
+    """An image with what its name says; None where it is not of the form 0002_c002_00030600_0.jpg."""
+    match = _NAME.fullmatch(path.rpartition("/")[2])
+    return VehicleImage(path, int(match[1]), int(match[2]) - 1, camera=f"c{match[2]}") if match else None

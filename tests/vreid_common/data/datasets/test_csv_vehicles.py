@@ -93,7 +93,7 @@ class TestReading:
         data = read(write(f"{HEADER}\na.png,1,1,train,,\na.png,2,1,query,5,front\nb.png,2,,gallery,6,\n"), combineall=True)
         assert [(item.pid, item.camid, item.track_id) for item in data.train] == [
             ("CSVVehicles_1", "CSVVehicles_1", UNKNOWN),
-            ("CSVVehicles_test_2", "CSVVehicles_test_1", 5),
+            ("CSVVehicles_test_2", "CSVVehicles_1", 5),
             ("CSVVehicles_test_2", UNKNOWN, 6),
         ]
 
@@ -167,12 +167,41 @@ class TestTolerant:
             read(file, tolerant=True)
 
 
-def test_owners_ids_are_those_of_the_file(write):
+def test_items_have_the_names_of_the_file(write):
     data = read(write(f"{HEADER}\na.png,bus_0001,gate,train,,\nb.png,0042,yard,query,t7,\n"))
-    assert data.owners_id("pid", data.train[0].pid) == "bus_0001"
-    assert data.owners_id("camid", data.train[0].camid) == "gate"
-    query = data.query[0]
-    assert [data.owners_id(name, getattr(query, name)) for name in ("pid", "camid", "track_id")] == ["0042", "yard", "t7"]
+    train, query = data.train[0], data.query[0]
+    assert (train.vehicle_name, train.camera_name, train.class_name) == ("bus_0001", "gate", "CSVVehicles_bus_0001")
+    assert (query.vehicle_name, query.camera_name, query.track_name) == ("0042", "yard", "t7")
+
+
+def test_whole_numbers_keep_their_spelling(write):
+    query = read(write(f"{HEADER}\na.png,0007,3,query,,\n")).query[0]
+    assert (query.pid, query.vehicle_name, query.camid, query.camera_name) == (7, "0007", 3, "3")
+
+
+@pytest.mark.parametrize("unknown", ["", "-1"])
+class TestUnknown:
+    def test_is_empty_or_minus_one_in_every_column(self, write, unknown):
+        path = write(
+            f"path,vehicle_id,camera_id,split,track_id,view,timestamp\na.png,{unknown},{unknown},gallery" + f",{unknown}" * 3
+        )
+        (item,) = read(path).gallery
+        assert item == VehicleImage(str(path.parent / "a.png"), UNKNOWN, UNKNOWN)
+
+    def test_does_not_make_texts_of_numbers(self, write, unknown):
+        data = read(write(f"{HEADER}\na.png,12,5,query,,\nb.png,{unknown},{unknown},gallery,,\n"))
+        assert (data.query[0].pid, data.query[0].camid) == (12, 5)
+
+    def test_a_training_image_needs_its_vehicle(self, write, unknown):
+        with pytest.raises(DatasetError, match=r"row 3: vehicle_id is (empty|-1), which is unknown: a training image needs"):
+            read(write(f"{HEADER}\na.png,1,,train,,\nb.png,{unknown},,train,,\n"))
+
+
+def test_combineall_makes_one_class_of_a_vehicle_in_train_and_test(write):
+    text = f"{HEADER}\na.png,van,gate,train,,\nb.png,van,gate,query,,\na.png,bus,,gallery,,\nb.png,,yard,gallery,,\n"
+    data = read(write(text), combineall=True)
+    assert [item.class_name for item in data.train] == ["CSVVehicles_van", "CSVVehicles_van", "CSVVehicles_test_bus"]
+    assert len({item.camid for item in data.train} - {UNKNOWN}) == 1
 
 
 class TestFilesOfAnotherKind:

@@ -16,7 +16,7 @@ def test_training_items(vrai, tmp_path):
         track_id=0, domain=0, color_id=2, type_id=3, timestamp=3, attributes=(("sky", 1.0),),
     )  # fmt: skip
     assert [item.track_id for item in train] == [0, 0, 1, 2]
-    assert train[3][1:] == ("VRAI_9", "VRAI_2", 2, UNKNOWN, 0, 9, UNKNOWN, UNKNOWN, 1, UNKNOWN, ())
+    assert train[3][1:12] == ("VRAI_9", "VRAI_2", 2, UNKNOWN, 0, 9, UNKNOWN, UNKNOWN, 1, UNKNOWN, ())
 
 
 @pytest.mark.parametrize(("cls", "images"), [(VRAI, "images_dev"), (VRAITest, "images_test")])
