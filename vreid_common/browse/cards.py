@@ -10,6 +10,9 @@ from vreid_common.structures import UNKNOWN, VIEWS, FeatureSet
 
 __all__ = ["Cards"]
 
+_KEPT = 2000
+"""Pictures, of some 10 KB, so that no number of searches fills the memory."""
+
 
 class Cards:
     """Writes the answers to searches of one gallery.
@@ -20,7 +23,7 @@ class Cards:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._thumbnails = Thumbnails()
+        self._thumbnails = Thumbnails(most=_KEPT)
         self._template = html_environment("vreid_common.browse").get_template("answer.html")
 
     def answer(self, answer: Answer, title: str) -> str:

@@ -181,7 +181,7 @@ def _searcher(session: Session, choices: Choices) -> Callable[..., str]:
             None if since <= first else since,  # with the whole range images of unknown time are searched too
             None if until >= last else until,
         )
-        settings = Settings(pipeline, among, top, own_camera)
+        settings = Settings(pipeline, among, min(top, _MOST_MATCHES), own_camera)
         try:
             return cards.answer(*_found(session, row, picture, settings))
         except InputError as error:

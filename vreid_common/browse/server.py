@@ -8,20 +8,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from pathlib import Path
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vreid_common.browse.connection import MOST_CONNECTIONS, BoundedConnection
+from vreid_common.browse.gate import Gate, Limits
+from vreid_common.browse.hosts import Hosts
+from vreid_common.browse.uploads import Uploads
 from vreid_common.errors import InputError
 
 __all__ = ["listening", "page_server"]
 
-_POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
-"""Whatever gradio's page may ask for, the browser fetches it from this server or not at all."""
-
-_LARGEST_UPLOAD = "64mb"
+_MOST_WAITING = 32
+"""Searches that wait for their turn; further ones are told that the page is busy."""
 
 
 @contextmanager
@@ -44,32 +46,42 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def page_server(build: Callable[[], gr.Blocks]) -> Iterator[uvicorn.Server]:
+def page_server(
+    build: Callable[[], gr.Blocks],
+    host: str,
+    limits: Limits | None = None,
+    connection: type[BoundedConnection] = BoundedConnection,
+) -> Iterator[uvicorn.Server]:
     """A server of a page, which ``run(sockets=[...])`` serves until it is interrupted.
 
     What is uploaded and shown lies in a temporary folder, which is removed at the end.
+
+    Args:
+        build: makes the page.
+        host: the address or name that it is served on.
+        limits: of each request.
+        connection: how long and how many connections are kept.
     """
-    with tempfile.TemporaryDirectory(prefix="vreid-browse-") as folder:
+    limits = limits or Limits()
+    with tempfile.TemporaryDirectory(prefix="vreid-browse-") as temporary:
+        folder = str(Path(temporary).resolve())
         os.environ["GRADIO_TEMP_DIR"] = folder  # read by components when they are made
+        page = build()
+        # What launch() would set, without which gradio checks no path that a client names, and serves SVG files for the page.
+        page.has_launched = page.is_running = True
+        page.queue(max_size=_MOST_WAITING)
         app = FastAPI(openapi_url=None)
         theme = gr.themes.Base(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
         style = files("vreid_common.browse").joinpath("templates", "style.css").read_text(encoding="utf-8")
         # As head, since gradio rewrites what it gets as css, and gets rules of its dark mode wrong.
         gr.mount_gradio_app(
-            app, build(), "/", theme=theme, head=f"<style>{style}</style>", footer_links=[], run_history=False, ssr_mode=False,
-            mcp_server=False, enable_monitoring=False, max_file_size=_LARGEST_UPLOAD,
+            app, page, "/", theme=theme, head=f"<style>{style}</style>", footer_links=[], run_history=False, ssr_mode=False,
+            mcp_server=False, enable_monitoring=False, max_file_size=limits.upload,
         )  # fmt: skip
-        # A browser keeps a connection open as long as the page is: the end does not wait for it, nor tells of it.
-        yield uvicorn.Server(uvicorn.Config(_kept_here(app), log_level="critical", timeout_graceful_shutdown=1))
-
-
-def _kept_here(app: ASGIApp) -> ASGIApp:
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"content-security-policy", _POLICY.encode())]
-            await send(message)
-
-        await app(scope, receive, send_with_policy)
-
-    return wrapped
+        config = uvicorn.Config(
+            Gate(app, Hosts(host), Uploads(folder), limits), http=connection, ws="none", proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS, log_level="critical",
+            # A browser keeps a connection open as long as the page is: the end does not wait for it, nor tells of it.
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        yield uvicorn.Server(config)

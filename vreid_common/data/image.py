@@ -2,6 +2,7 @@
 
 import os
 import stat
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -11,6 +12,7 @@ from vreid_common.errors import InputError
 __all__ = ["ImageReadError", "read_image"]
 
 _ORIENTATION = 0x0112
+_USUAL_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PPM", "PNG")
 _MAX_16_BIT = 65535
 # Pillow warns above this number of pixels and refuses twice as many, in case the file is a decompression bomb.
 _MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
@@ -41,7 +43,7 @@ def read_image(path: str | os.PathLike, decode_size: int | None = None) -> Image
     path = os.fspath(path)
     _check_is_file(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_formats()) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise ValueError(f"{image.width}x{image.height} pixels are more than the {_MAX_PIXELS} that are safe to decode")
             if decode_size is not None:
@@ -54,6 +56,13 @@ def read_image(path: str | os.PathLike, decode_size: int | None = None) -> Image
         raise ImageReadError(
             f"Cannot read the image {path}: {_reason(error)}; replace the file or take it off its list."
         ) from error
+
+
+@cache
+def _formats() -> list[str]:
+    """Pillow's, without EPS and WMF, for which it runs other programs. It tries the usual ones first, as some take anything."""
+    Image.init()
+    return [name for name in dict.fromkeys([*_USUAL_FORMATS, *Image.ID]) if name not in ("EPS", "WMF")]
 
 
 def _check_is_file(path: str) -> None:

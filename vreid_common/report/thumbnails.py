@@ -25,11 +25,15 @@ _QUALITY = 80
 class Thumbnails:
     """Data URIs of image files, each read once, when it is first asked for.
 
+    Args:
+        most: how many are kept, the latest; None for all.
+
     Attributes:
         missing: path → why the image cannot be shown, in one sentence; in the order in which they were asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         self._found: dict[str, str] = {}
         self.missing: dict[str, str] = {}
 
@@ -42,6 +46,9 @@ class Thumbnails:
                 self._found[path] = _data_uri(read_image(path, _SIDE))
             except ImageReadError as error:
                 self.missing[path] = str(error)
+            for kept in (self._found, self.missing):
+                if self._most is not None and len(kept) > self._most:
+                    del kept[next(iter(kept))]
         return self._found.get(path)
 
 

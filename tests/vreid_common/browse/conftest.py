@@ -24,8 +24,7 @@ def pipelines():
     }
 
 
-@pytest.fixture
-def sets(tmp_path: Path) -> tuple[FeatureSet, FeatureSet]:
+def make_sets(folder: Path) -> tuple[FeatureSet, FeatureSet]:
     """(6 queries, 40 gallery images) of 5 vehicles, with images that are the same and labels that are unknown."""
     rng = np.random.default_rng(0)
 
@@ -34,7 +33,7 @@ def sets(tmp_path: Path) -> tuple[FeatureSet, FeatureSet]:
         features = np.eye(8, dtype=np.float32)[pids] + rng.normal(0, 0.6, (count, 8)).astype(np.float32)
         paths = []
         for row in range(count):
-            paths.append(str(tmp_path / f"{name}_{row:02d}_of_{pids[row]}.png"))
+            paths.append(str(folder / f"{name}_{row:02d}_of_{pids[row]}.png"))
             Image.new("RGB", (24, 16), (50 * int(pids[row]), 5 * row, 120)).save(paths[-1])
         return FeatureSet.create(
             features, pids, rng.integers(-1, 3, count), np.arange(count) // 3, rng.integers(-1, 3, count), paths,
@@ -46,6 +45,17 @@ def sets(tmp_path: Path) -> tuple[FeatureSet, FeatureSet]:
     gallery.pids[11] = -1
     Path(gallery.paths[0]).unlink()
     return query, gallery
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> tuple[FeatureSet, FeatureSet]:
+    return make_sets(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def lasting_sets(tmp_path_factory) -> tuple[FeatureSet, FeatureSet]:
+    """The same for all tests of a module."""
+    return make_sets(tmp_path_factory.mktemp("sets"))
 
 
 @pytest.fixture

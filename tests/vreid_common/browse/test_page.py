@@ -31,7 +31,7 @@ def serve():
 
     def start(session: Session, no_upload: str = "") -> str:
         socket = ends_with(listening("127.0.0.1", 0))
-        server = ends_with(page_server(lambda: build_page(session, "<Cars>", no_upload)))
+        server = ends_with(page_server(lambda: build_page(session, "<Cars>", no_upload), "127.0.0.1"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
         thread.start()
         ends.append((thread.join, server))

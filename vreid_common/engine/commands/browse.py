@@ -66,7 +66,7 @@ def run_browse(args: argparse.Namespace) -> int:
         title = args.title or Path(args.saved or args.gallery).name
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # else it would leave the uploads behind
         # Interrupted is how it is meant to end.
-        with page_server(lambda: build_page(session, title, no_upload)) as server, suppress(KeyboardInterrupt):
+        with page_server(lambda: build_page(session, title, no_upload), args.host) as server, suppress(KeyboardInterrupt):
             host, port = socket.getsockname()[:2]
             print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends)", flush=True)
             server.run(sockets=[socket])
