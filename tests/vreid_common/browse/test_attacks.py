@@ -333,8 +333,8 @@ class TestTheRestOfGradio:
             "GET /", "HEAD /", "GET /config", "GET /theme.css", "GET /favicon.ico", "GET /manifest.json", "GET /robots.txt",
             "GET /assets/{path:path}", "GET /static/{path:path}", "GET /gradio_api/info", "GET /gradio_api/info/",
             "GET /gradio_api/app_id", "GET /gradio_api/app_id/", "GET /gradio_api/queue/data",
-            "GET /gradio_api/upload_progress", "GET /gradio_api/heartbeat/{session_hash}", "POST /gradio_api/upload", "POST /gradio_api/queue/join",
-            "POST /gradio_api/cancel", "POST /gradio_api/reset", "POST /gradio_api/reset/",
+            "GET /gradio_api/upload_progress", "GET /gradio_api/heartbeat/{session_hash}", "POST /gradio_api/upload",
+            "POST /gradio_api/queue/join", "POST /gradio_api/cancel", "POST /gradio_api/reset", "POST /gradio_api/reset/",
         }  # fmt: skip
 
     @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"])
