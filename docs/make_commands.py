@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vreid_common.cli import COMMANDS, build_parser
 from vreid_common.engine.main import build_parser as build_train_parser
+from vreid_common.guard import DebugAction
 
 __all__ = ["PAGE", "make_page"]
 
@@ -16,7 +17,11 @@ _INTRODUCTION = """# Commands
 <!-- Made by docs/make_commands.py from the commands' parsers: edit those. -->
 
 `vreid COMMAND --help` shows the same. A command ends with status 0 if it is done, 1 if something was found or failed, 2 if its
-input is wrong, and 130 if it was interrupted.
+input is wrong, 130 if it was interrupted, and 141 if the program that it writes to, such as `head`, has gone.
+
+Whatever goes wrong, it says so in one sentence. Where that is not all that there is to say, the sentence names a file with the
+traceback, which lies in OUTPUT_DIR or among the system's temporary files. `--debug`, which every command has, prints the
+traceback in its place; so does the environment variable `VREID_DEBUG=1`.
 """
 
 
@@ -43,8 +48,8 @@ def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[str]:
     """A table of a parser's own arguments, if it has any."""
-    shown = (argparse._HelpAction, argparse._SubParsersAction)
-    actions = [action for action in parser._actions if not isinstance(action, shown) and action.help != argparse.SUPPRESS]
+    of_all = (argparse._HelpAction, argparse._SubParsersAction, DebugAction)  # every command has them
+    actions = [action for action in parser._actions if not isinstance(action, of_all) and action.help != argparse.SUPPRESS]
     if actions:
         rows = [f"| `{_call(action)}` | {_explanation(parser, action)} |" for action in actions]
         yield "\n".join(["| argument | |", "|---|---|", *rows, ""])

@@ -14,11 +14,11 @@ from vreid_common.engine.commands.report import add_report_arguments, run_report
 from vreid_common.engine.commands.search import add_search_arguments, run_search
 from vreid_common.engine.extract import add_extract_arguments, run_extract
 from vreid_common.engine.translation.command import add_translate_arguments, run_translate
-from vreid_common.errors import InputError, print_error
 from vreid_common.evaluation.commands.bench import add_bench_arguments, run_bench
 from vreid_common.evaluation.commands.check_submission import add_check_submission_arguments, run_check_submission
 from vreid_common.evaluation.commands.evaluate import add_evaluate_arguments, run_evaluate
 from vreid_common.evaluation.commands.rerank import add_rerank_arguments, run_rerank
+from vreid_common.guard import add_debug_argument, guard
 from vreid_common.report.command import add_cmc_arguments, run_cmc
 from vreid_common.report.rank_list_command import add_rank_list_arguments, run_rank_lists
 from vreid_common.study import add_study_arguments, run_study
@@ -220,17 +220,13 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
+        add_debug_argument(subparser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Ends the process with the command's status: 0 done, 1 something was found or failed, 2 wrong input, 130 interrupted."""
-    args = build_parser().parse_args(argv)
-    try:
+    with guard():
+        args = build_parser().parse_args(argv)
         status = args.run(args)
-    except InputError as error:
-        print_error(error)
-        status = 2
-    except KeyboardInterrupt:
-        status = 130
     raise SystemExit(status)

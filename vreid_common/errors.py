@@ -1,10 +1,10 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 import os
 import sys
 import time
 
-__all__ = ["InputError", "print_error"]
+__all__ = ["InputError", "RunError", "print_error"]
 
 
 class InputError(ValueError):
@@ -14,7 +14,14 @@ class InputError(ValueError):
     """
 
 
-def print_error(error: InputError, place: int | None = None) -> None:
+class RunError(RuntimeError):
+    """The input is right, but something that the work needs has failed, such as a process. Its message is one sentence.
+
+    Commands print the message and end with status 1; nothing else of the traceback is shown.
+    """
+
+
+def print_error(error: Exception | str, place: int | None = None) -> None:
     """Prints ``error: <sentence>`` to stderr; of several processes that meet the same error, one does.
 
     What started the processes ends them when one has left. So each waits a second for every one before it, and only what the

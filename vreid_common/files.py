@@ -1,15 +1,97 @@
 """Writing files so that nothing half-written is ever left behind."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from vreid_common.errors import InputError
 
-__all__ = ["check_writable", "file_sha256", "write_atomically", "write_json"]
+__all__ = [
+    "WriteError",
+    "check_writable",
+    "describe_bytes",
+    "file_sha256",
+    "free_bytes",
+    "reason_of",
+    "write_atomically",
+    "write_json",
+]
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_DISKS = (*_FULL, errno.EROFS, errno.EIO, errno.EFBIG)
+
+
+class WriteError(OSError):
+    """A file could not be written. Its text is one sentence that names the file and the reason, which is ``strerror``."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be written: {self.strerror}."
+
+
+def write_atomically(path: Path, write: Callable[[Path], object], size: int | None = None) -> None:
+    """Calls ``write(temporary_path)`` and renames the result to ``path``: a reader sees the old file or the whole new one.
+
+    The temporary file is there when ``write`` is called, empty and with the permissions that new files get here.
+
+    Args:
+        path: the file.
+        write: writes its content.
+        size: about how many bytes that is, for what is said of a full disk; None where it is not known.
+
+    Raises:
+        WriteError: the disk is full or read-only, or there is no right to write or no such folder.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            write(temporary)
+            temporary.chmod(mode)  # safetensors writes a file of its own that nobody else may read
+            temporary.replace(path)
+        except Exception as error:
+            reason = _disk_failure(error, temporary)
+            if reason is None:
+                raise
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)  # before the room that there is is counted
+            raise WriteError(reason.errno, reason_of(reason, path, size), str(path)) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def reason_of(error: OSError, path: str | os.PathLike[str], size: int | None = None) -> str:
+    """Why ``path`` cannot be read or written; of a full disk the room that there is, and is needed where ``size`` tells."""
+    if error.errno in _FULL:
+        needed = f", {describe_bytes(size)} are needed" if size else ""
+        return f"no room is left on the disk ({describe_bytes(free_bytes(path))} are free{needed})"
+    reason = error.strerror or str(error) or type(error).__name__
+    return reason[0].lower() + reason[1:]
+
+
+def describe_bytes(size: float) -> str:
+    """``1234567`` as ``1.2 MB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def free_bytes(path: str | os.PathLike[str]) -> int:
+    """The room on the disk of ``path``, or of the first folder above it that is there."""
+    folder = Path(path).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -22,20 +104,21 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls ``write(temporary_path)`` and renames the result to ``path``: a reader sees the old file or the whole new one.
-
-    The temporary file is there when ``write`` is called, empty and with the permissions that new files get here.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _disk_failure(error: Exception, temporary: Path) -> OSError | None:
+    """What the disk has to do with a failed write, which torch and safetensors tell in exceptions of their own."""
+    if isinstance(error, OSError):
+        ours = error.errno in _OF_DISKS if error.filename is None else os.fsdecode(error.filename) == str(temporary)
+        return error if ours else None
+    if isinstance(error, InputError):
+        return None
     try:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        write(temporary)
-        temporary.chmod(mode)  # safetensors writes a file of its own that nobody else may read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with temporary.open("ab") as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as reason:
+        return reason
+    return None
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:

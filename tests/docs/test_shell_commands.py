@@ -100,8 +100,8 @@ def test_there_are_commands_and_no_reason_is_left_over():
     assert [pattern for pattern in NOT_RUN if not any(re.search(pattern, str(command)) for command in COMMANDS)] == []
 
 
-class Parsed(Exception):
-    """Ends a program once it has understood its arguments."""
+class Parsed(SystemExit):
+    """Ends a program once it has understood its arguments; an error would be told to its user."""
 
 
 @pytest.fixture

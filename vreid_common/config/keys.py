@@ -129,6 +129,11 @@ _DATA = (
     ),
     Group("DATALOADER", "",
         Key("SYNTHETIC_SHARE", 0.5, "Share of synthetic identities in every batch of DomainIdentitySampler.", probability()),
+        Key("TIMEOUT", 600,
+            "Seconds without a batch from a loader's worker processes after which the run ends, as one was perhaps stopped, or "
+            "the disk does not answer. 0 waits for ever.",
+            at_least(0),
+        ),
     ),
 )  # fmt: skip
 

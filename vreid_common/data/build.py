@@ -175,6 +175,7 @@ def _lifted(item: tuple) -> VehicleImage:
 
 def _process(cfg: CfgNode) -> dict[str, int | bool]:
     return {
+        "timeout": cfg.DATALOADER.TIMEOUT,
         "pin_memory": cfg.MODEL.DEVICE.startswith("cuda") and torch.cuda.is_available(),
         "rank": comm.get_rank(),
         "world_size": comm.get_world_size(),

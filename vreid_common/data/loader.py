@@ -4,7 +4,8 @@ Shorthand: W processes train together, and each gets 1/W of every global batch.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from torch.utils.data import DataLoader, Sampler
 from vreid_common.data.collate import collate
 from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.samplers import TrainingSamplerBase
-from vreid_common.errors import InputError
+from vreid_common.errors import InputError, RunError
 
 __all__ = ["Batch", "BatchLoader", "TestLoader", "TrainLoader"]
+
+PATIENCE = 600.0
+"""Seconds to wait for a batch of the worker processes, where the caller does not say."""
 
 Batch = dict[str, Any]
 _Key = int | tuple[int, int]
@@ -34,6 +38,7 @@ class TrainLoader:
         num_workers: worker processes; 0 reads in this process.
         pin_memory: hand out page-locked Tensors, which copy to a CUDA device in the background.
         rank, world_size: this process among the W.
+        timeout: seconds to wait for a batch of the worker processes before giving up; 0 waits for ever.
 
     Raises:
         InputError: W processes cannot share a batch evenly.
@@ -48,6 +53,7 @@ class TrainLoader:
         pin_memory: bool = False,
         rank: int = 0,
         world_size: int = 1,
+        timeout: float = PATIENCE,
     ) -> None:
         share = getattr(sampler, "num_instances", 1) * world_size
         if sampler.batch_size % share:
@@ -59,7 +65,7 @@ class TrainLoader:
         self.dataset = dataset
         self.sampler = sampler
         self._plan = _EpochPlan(sampler, rank, world_size)
-        self._loader = _data_loader(dataset, self._plan, num_workers, pin_memory, persistent=True)
+        self._loader = _data_loader(dataset, self._plan, num_workers, pin_memory, timeout, persistent=True)
 
     @property
     def num_classes(self) -> int:
@@ -93,15 +99,21 @@ class BatchLoader:
     Args:
         dataset: the images.
         batches: positions in the data set, batch by batch.
-        num_workers, pin_memory: as for ``TrainLoader``.
+        num_workers, pin_memory, timeout: as for ``TrainLoader``.
     """
 
     def __init__(
-        self, dataset: ItemDataset, batches: Sequence[list[int]], *, num_workers: int = 0, pin_memory: bool = False
+        self,
+        dataset: ItemDataset,
+        batches: Sequence[list[int]],
+        *,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        timeout: float = PATIENCE,
     ) -> None:
         self.dataset = dataset
         self._batches = batches
-        self._loader = _data_loader(dataset, batches, num_workers, pin_memory, persistent=False)
+        self._loader = _data_loader(dataset, batches, num_workers, pin_memory, timeout, persistent=False)
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -117,7 +129,7 @@ class TestLoader(BatchLoader):
         dataset: query images, then gallery images.
         batch_size: images of a batch in one process.
         subsets: name → rising positions of images that are evaluated for themselves too (``VehicleDataset.subsets``).
-        num_workers, pin_memory, rank, world_size: as for ``TrainLoader``.
+        num_workers, pin_memory, rank, world_size, timeout: as for ``TrainLoader``.
     """
 
     __test__ = False  # not a pytest class
@@ -132,13 +144,14 @@ class TestLoader(BatchLoader):
         pin_memory: bool = False,
         rank: int = 0,
         world_size: int = 1,
+        timeout: float = PATIENCE,
     ) -> None:
         self.subsets = subsets or {}
         shard = -(-len(dataset) // world_size)
         stop = min(shard * (rank + 1), len(dataset))
         starts = range(shard * rank, stop, batch_size)
         batches = [list(range(start, min(start + batch_size, stop))) for start in starts]
-        super().__init__(dataset, batches, num_workers=num_workers, pin_memory=pin_memory)
+        super().__init__(dataset, batches, num_workers=num_workers, pin_memory=pin_memory, timeout=timeout)
 
 
 class _EpochPlan(Sampler):
@@ -183,10 +196,16 @@ class _ErrorsAsValues:
 
 
 def _data_loader(
-    dataset: ItemDataset, batches: Sampler | Sequence[list[int]], num_workers: int, pin_memory: bool, persistent: bool
+    dataset: ItemDataset,
+    batches: Sampler | Sequence[list[int]],
+    num_workers: int,
+    pin_memory: bool,
+    timeout: float,
+    *,
+    persistent: bool,
 ) -> DataLoader:
     num_workers = min(num_workers, len(batches))
-    return DataLoader(
+    loader = DataLoader(
         _ErrorsAsValues(dataset),
         batch_sampler=batches,
         num_workers=num_workers,
@@ -197,6 +216,8 @@ def _data_loader(
         generator=torch.Generator(),
         worker_init_fn=_leave_process_group,
     )
+    loader.patience = timeout
+    return loader
 
 
 def _leave_process_group(_worker: int) -> None:
@@ -209,7 +230,8 @@ def _as_it_is(batch: Batch | InputError) -> Batch | InputError:
 
 
 def _batches(loader: DataLoader) -> Iterator[Batch]:
-    for batch in loader:
+    iterator = _in_time(loader, lambda: iter(loader))
+    while (batch := _in_time(loader, lambda: next(iterator, None), iterator)) is not None:
         if isinstance(batch, InputError):
             try:
                 raise batch
@@ -218,3 +240,37 @@ def _batches(loader: DataLoader) -> Iterator[Batch]:
                 # queues away before the workers are told to end, and wait for each of them in vain.
                 del batch
         yield batch
+
+
+def _in_time(loader: DataLoader, wait: Callable[[], Any], iterator: Iterator | None = None) -> Any:
+    """What ``wait()`` returns; worker processes that let it wait for longer than the loader's patience are killed.
+
+    DataLoader's own ``timeout`` does not see a process that is stopped after it has announced a batch.
+
+    Raises:
+        RunError: they were.
+    """
+    workers = getattr(iterator or loader._iterator, "_workers", ())
+    if not workers or not loader.patience:
+        return wait()
+    overdue = threading.Event()
+
+    def end_workers() -> None:
+        overdue.set()
+        for worker in workers:
+            worker.kill()  # a stopped process answers nothing else
+
+    timer = threading.Timer(loader.patience, end_workers)
+    timer.daemon = True
+    timer.start()
+    try:
+        return wait()
+    except Exception as error:
+        if not overdue.is_set():
+            raise
+        raise RunError(
+            f"The processes that read images have given none for {loader.patience:.0f} seconds (in a training: "
+            "DATALOADER.TIMEOUT): one was stopped, or the disk does not answer."
+        ) from error
+    finally:
+        timer.cancel()

@@ -1,6 +1,7 @@
 """Checkpoints: written atomically, read without unpickling code, refused when they do not fit the model."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
 from vreid_common.weights import current_names, load_checkpoint_file
 
-__all__ = ["Checkpointer", "load_checkpoint_file"]
+__all__ = ["Checkpointer", "bytes_of", "load_checkpoint_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Checkpointer(FastReIDCheckpointer):
         data.update({key: part.state_dict() for key, part in self.checkpointables.items()})
         path = Path(self.save_dir) / f"{name}.pth"
         self.logger.info("Saving checkpoint to %s", path)
-        write_atomically(path, lambda temporary: torch.save(data, temporary))
+        write_atomically(path, lambda temporary: torch.save(data, temporary), size=bytes_of(data))
         self.tag_last_checkpoint(path.name)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
@@ -64,6 +65,15 @@ class Checkpointer(FastReIDCheckpointer):
         if resume and self.has_checkpoint():
             return self.load(self.get_checkpoint_file(), strict=True)
         return self.load(path, checkpointables=[])
+
+
+def bytes_of(state: Any) -> int:
+    """About how many bytes a checkpoint of ``state`` has: those of its Tensors."""
+    if isinstance(state, torch.Tensor):
+        return state.nbytes
+    if isinstance(state, Mapping):
+        state = state.values()
+    return sum(map(bytes_of, state)) if isinstance(state, Iterable) and not isinstance(state, str | bytes) else 0
 
 
 def load_model(model: nn.Module, state: dict[str, Any], path: str, *, strict: bool = False) -> None:

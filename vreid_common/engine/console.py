@@ -3,6 +3,7 @@
 import logging
 import platform
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from fastreid.utils import comm
 from tqdm import tqdm
 
 from vreid_common.errors import InputError
+from vreid_common.guard import keep_traceback_in, let_go_of_closed_streams
 
 __all__ = ["say_how_it_was_started", "set_up_logging", "take_down_logging"]
 
@@ -21,8 +23,23 @@ class _ConsoleHandler(logging.Handler):
     """Prints log lines above a progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
+        try:
+            tqdm.write(self.format(record), file=sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:  # `| head`, or a `| tee` that was ended: no reason to end a training
+            let_go_of_closed_streams()
+
+
+class _LogFile(logging.FileHandler):
+    """Leaves what cannot be written to the work to notice; logging would print a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
 
 
 def set_up_logging(output_dir: str) -> None:
@@ -42,7 +59,8 @@ def set_up_logging(output_dir: str) -> None:
         suffix = "" if comm.is_main_process() else f".rank{comm.get_rank()}"
         try:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(Path(output_dir) / f"log.txt{suffix}"))
+            handlers.append(_LogFile(Path(output_dir) / f"log.txt{suffix}"))
+            keep_traceback_in(Path(output_dir) / f"traceback.txt{suffix}")
         except OSError as error:
             raise InputError(f"OUTPUT_DIR {output_dir} cannot be written to: {error.filename}: {error.strerror}.") from error
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
@@ -58,6 +76,7 @@ def set_up_logging(output_dir: str) -> None:
 
 def take_down_logging() -> None:
     """Closes and removes what ``set_up_logging`` set up, and nothing else."""
+    keep_traceback_in(None)
     root = logging.getLogger()
     for handler in list(root.handlers):
         if getattr(handler, "_vreid", False):

@@ -15,10 +15,14 @@ import torch.multiprocessing as mp
 from fastreid.utils import comm
 
 from vreid_common.engine.interrupt import forward_interrupts
-from vreid_common.errors import InputError, print_error
+from vreid_common.errors import InputError
+from vreid_common.guard import end
 from vreid_common.processes import started_by_torchrun
 
 __all__ = ["end_together", "launch"]
+
+
+_WITH_A_SENTENCE = (1, 2)  # statuses of ``guard``
 
 
 def launch(
@@ -78,9 +82,10 @@ def launch(
             while not context.join():
                 pass
         except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
-            # A process that ended with a sentence (status 2) makes the others fail in the middle of talking to it.
-            if any(process.exitcode == 2 for process in context.processes):
-                raise SystemExit(2) from None
+            # A process that ended with a sentence makes the others fail in the middle of talking to it.
+            said = [process.exitcode for process in context.processes if process.exitcode in _WITH_A_SENTENCE]
+            if said:
+                raise SystemExit(max(said)) from None
             if interrupts.number is None:
                 raise
             if isinstance(error, mp.ProcessRaisedException):
@@ -91,18 +96,18 @@ def launch(
 
 
 def end_together(function: Callable[..., Any], *args: Any) -> Any:
-    """Calls ``function(*args)``; of several processes, one that meets an InputError prints it and ends all, with status 2.
+    """Calls ``function(*args)``; of several processes, one that fails says why, as ``guard`` does, and ends all.
 
-    The others would otherwise wait for that one for ever. A process by itself raises it.
+    The others would otherwise wait for that one for ever. A process by itself raises the error.
     """
     try:
         return function(*args)
-    except InputError as error:
+    except Exception as error:
         if comm.get_world_size() == 1:
             raise
-        print_error(error, comm.get_local_rank())
+        status = end(error, comm.get_local_rank())
         # At once: were the group left in good order first, the other processes would fail, with a traceback, before this one.
-        os._exit(2)
+        os._exit(status)
 
 
 def _child(

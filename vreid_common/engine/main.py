@@ -20,7 +20,9 @@ from vreid_common.engine.project import project_name
 from vreid_common.engine.results import copy_results, is_finished, write_results
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
-from vreid_common.errors import InputError, print_error
+from vreid_common.errors import InputError
+from vreid_common.files import write_atomically
+from vreid_common.guard import add_debug_argument, guard
 
 __all__ = ["build_parser", "main"]
 
@@ -37,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines that take part")
     parser.add_argument("--machine-rank", type=int, default=0, metavar="N", help="this machine's number, from 0")
     parser.add_argument("--dist-url", default="auto", metavar="URL", help="tcp://host:port of machine 0 (auto: this machine)")
+    add_debug_argument(parser)
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that override the configuration")
     return parser
 
@@ -54,27 +57,25 @@ def main(
     Returns:
         Results by test set, in percent; None where child processes ran (they are in OUTPUT_DIR/results.json).
 
-    Bad input ends the process with status 2 and one sentence; an interrupted run with 130 and the way to go on.
+    Bad input ends the process with one sentence and status 2, a failure with 1, and an interrupted run with 130.
     """
-    args = build_parser().parse_args(argv)
-    try:
+    with guard():
+        args = build_parser().parse_args(argv)
         cfg = _read_config(args, add_config, trainer)
         place_on_device(cfg)
         device = "cuda" if cfg.MODEL.DEVICE.startswith("cuda") else "cpu"
-        return launch(
-            _run_in_process,
-            args.num_gpus,
-            args.num_machines,
-            args.machine_rank,
-            args.dist_url,
-            args=(args, add_config, trainer),
-            device=device,
-        )
-    except InputError as error:
-        print_error(error)
-        raise SystemExit(2) from None
-    except torch.multiprocessing.ProcessExitedException as error:
-        raise SystemExit(error.exit_code) from None
+        try:
+            return launch(
+                _run_in_process,
+                args.num_gpus,
+                args.num_machines,
+                args.machine_rank,
+                args.dist_url,
+                args=(args, add_config, trainer),
+                device=device,
+            )
+        except torch.multiprocessing.ProcessExitedException as error:
+            raise SystemExit(error.exit_code) from None
 
 
 def _read_config(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> CfgNode:
@@ -153,4 +154,5 @@ def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
 
 def _save_config(cfg: CfgNode) -> None:
     if comm.is_main_process():
-        (Path(cfg.OUTPUT_DIR) / "config.yaml").write_text(cfg.dump())
+        text = cfg.dump()
+        write_atomically(Path(cfg.OUTPUT_DIR) / "config.yaml", lambda temporary: temporary.write_text(text))

@@ -258,9 +258,18 @@ class Trainer(DefaultTrainer):
     def train(self) -> dict[str, Any]:
         """Trains to ``SOLVER.MAX_EPOCH`` and returns the last evaluation's results, by test set (main process).
 
+        Whatever ends it early has a note of the last checkpoint.
+
         Raises:
             Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
         """
+        try:
+            return self._train()
+        except Exception as error:
+            error.add_note(self._what_is_saved())
+            raise
+
+    def _train(self) -> dict[str, Any]:
         if self.start_iter >= self.max_iter and self._unfinished is None:
             logger.info("The run in %s is finished: %d epochs.", self.cfg.OUTPUT_DIR, self.max_epoch)
             self._evaluate()
@@ -361,6 +370,13 @@ class Trainer(DefaultTrainer):
         hints = self.storage.smoothing_hints()
         latest = self.storage.latest_with_smoothing_hint(REPORT_PERIOD)
         return {name: (float(value), hints[name]) for name, (value, at) in latest.items() if at == self.storage.iter}
+
+    def _what_is_saved(self) -> str:
+        if not self.checkpointer.has_checkpoint():
+            return "No checkpoint had been written."
+        return (
+            f"The last checkpoint is {self.checkpointer.get_checkpoint_file()}: the same command with --resume goes on from it."
+        )
 
     def _stop(self) -> None:
         self.save_checkpoint("model_interrupted", self.iter)

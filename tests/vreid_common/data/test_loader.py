@@ -1,8 +1,10 @@
 import gc
 import itertools
+import multiprocessing
 import os
 import random
 import re
+import signal
 import time
 from fractions import Fraction
 
@@ -24,7 +26,7 @@ from vreid_common.data import (
     build_train_loader,
     collate,
 )
-from vreid_common.errors import InputError
+from vreid_common.errors import InputError, RunError
 from vreid_common.structures import VehicleImage
 
 # A loader that hangs (B14) would run into this.
@@ -105,6 +107,17 @@ class TestTrainLoader:
         expected = list(loader.epoch(1))
         next(loader.epoch(0))
         assert_same(expected, list(loader.epoch(1)))
+
+    def test_a_worker_that_is_stopped_does_not_stop_the_training_for_ever(self, cfg, csv_file):
+        cfg.DATALOADER.NUM_WORKERS, cfg.DATALOADER.TIMEOUT = 1, 2
+        batches = build_train_loader(cfg).epoch(0)
+        next(batches)
+        (worker,) = multiprocessing.active_children()
+        os.kill(worker.pid, signal.SIGSTOP)
+        with pytest.raises(RunError, match=r"have given none for 2 seconds \(.*DATALOADER.TIMEOUT\): one was stopped"):
+            list(batches)
+        worker.join(10)
+        assert not worker.is_alive()
 
     @pytest.mark.parametrize("world_size", [2, 4])
     def test_the_shares_of_the_processes_make_the_global_batch(self, cfg, csv_file, world_size):
