@@ -19,14 +19,15 @@ from vreid_common.config.constraints import (
     probability,
 )
 from vreid_common.config.fastreid_keys import BASELINE_LOSSES, FASTREID_KEYS
-from vreid_common.config.keys import VREID_KEYS
+from vreid_common.config.keys import MIXES, VREID_KEYS
 from vreid_common.config.merge import UnknownKeyError, merge_file, merge_pairs
 from vreid_common.config.schema import Group, Key, add_keys, check_values, declare, key_of, leaves, like, meaning_of
-from vreid_common.config.written import invalid, stated
+from vreid_common.config.written import invalid, stated, take_group
 from vreid_common.config.yaml_file import written_values
 
 __all__ = [
     "BASELINE_LOSSES",
+    "MIXES",
     "Anything",
     "CfgNode",
     "Constraint",
@@ -58,11 +59,12 @@ __all__ = [
     "merge_pairs",
     "probability",
     "stated",
+    "take_group",
     "written_values",
 ]
 
 
-declare(*FASTREID_KEYS)
+declare(*FASTREID_KEYS, *VREID_KEYS)
 
 
 def add_vreid_config(cfg: CfgNode) -> CfgNode:

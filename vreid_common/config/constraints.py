@@ -6,6 +6,7 @@ docs/configuration.md.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from abc import ABC, abstractmethod
@@ -190,6 +191,8 @@ class Each(Constraint):
         entry: of each entry.
         lengths: how many entries there may be; none given allows any number.
         empty: whether there may be none at all.
+        rising: whether no entry may be less than the one before.
+        distinct: whether no entry may stand twice.
         words: in place of those made from the entry's.
     """
 
@@ -197,6 +200,8 @@ class Each(Constraint):
     lengths: tuple[int, ...] = ()
     empty: bool = True
     words: str = ""
+    rising: bool = False
+    distinct: bool = False
 
     def problem(self, value: Any) -> str | None:
         if not isinstance(value, list | tuple):
@@ -206,7 +211,14 @@ class Each(Constraint):
         if self.lengths and len(value) not in self.lengths:
             return f"use {self}"
         wrong = next((problem for problem in map(self.entry.problem, value) if problem), None)
-        return wrong and (f"use {self.words}" if self.words else f"for each entry, {wrong}")
+        if wrong:
+            return f"use {self.words}" if self.words else f"for each entry, {wrong}"
+        for earlier, later in itertools.pairwise(value if self.rising else ()):
+            if later < earlier or (later == earlier and self.distinct):
+                return f"the entries have to rise: use {self}"
+        if self.distinct and any(value.count(entry) > 1 for entry in value):
+            return "name each once"
+        return None
 
     def __str__(self) -> str:
         if self.words:

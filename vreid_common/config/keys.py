@@ -18,7 +18,9 @@ from vreid_common.config.constraints import (
 from vreid_common.config.schema import Group, Key
 from vreid_common.registry import PROTOCOL_REGISTRY, RERANK_REGISTRY
 
-__all__ = ["VREID_KEYS"]
+__all__ = ["MIXES", "VREID_KEYS"]
+
+MIXES = ("real", "full", "balanced")
 
 _SEED = at_least(0)
 _STEPS = Named(lambda: RERANK_REGISTRY.names, "`RERANK_REGISTRY`")
@@ -88,7 +90,7 @@ _DATA = (
         Key("MIX", "full",
             "Synthetic images among real ones: real leaves them out, full takes all, balanced takes whole synthetic "
             "identities, drawn at random, until there are as many synthetic images as real ones.",
-            OneOf("real", "full", "balanced"),
+            OneOf(*MIXES),
         ),
         Key("MIX_SEED", 0,
             "Seed of the identities that balanced draws, apart from SEED: runs with other seeds train on the same images.",

@@ -9,7 +9,7 @@ from typing import Any
 from fastreid.config import CfgNode
 
 from vreid_common.config.schema import leaves
-from vreid_common.config.written import note, shown
+from vreid_common.config.written import COMMAND_LINE, note, shown
 from vreid_common.config.yaml_file import GROUP, Assignment, read_assignments
 from vreid_common.errors import InputError
 from vreid_common.suggestions import did_you_mean
@@ -38,7 +38,7 @@ def merge_file(cfg: CfgNode, file: str) -> None:
         _assign(cfg, assignment)
 
 
-def merge_pairs(cfg: CfgNode, pairs: Sequence[Any], where: str = "Command line") -> None:
+def merge_pairs(cfg: CfgNode, pairs: Sequence[Any], where: str = COMMAND_LINE) -> None:
     """Sets KEY VALUE pairs, in place; texts are read as Python's literals where they are some.
 
     Raises:

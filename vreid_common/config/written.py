@@ -8,11 +8,13 @@ from fastreid.config import CfgNode
 
 from vreid_common.errors import InputError
 
-__all__ = ["invalid", "note", "shown", "stated", "where"]
+__all__ = ["COMMAND_LINE", "invalid", "note", "shown", "stated", "take_group", "where"]
 
-# In the node's __dict__, where yacs keeps its own state: it is no key, and clones have it too.
+# In the root's __dict__, where yacs keeps its own state: they are no keys, and clones have them too.
 _ATTRIBUTE = "_vreid_written"
+_NAMES = "_vreid_names"
 _LONGEST = 200
+COMMAND_LINE = "Command line"
 
 
 class _Written(NamedTuple):
@@ -25,9 +27,16 @@ def note(cfg: CfgNode, key: str, value: Any, place: str) -> None:
     cfg.__dict__.setdefault(_ATTRIBUTE, {})[key] = _Written(place, value)
 
 
+def take_group(cfg: CfgNode, source: str, target: str) -> None:
+    """Gives the keys of group ``target`` the values that those of ``source`` have, in place; sentences name the latter."""
+    for name, value in _value(cfg, source).items():
+        _value(cfg, target)[name] = value
+        cfg.__dict__.setdefault(_NAMES, {})[f"{target}.{name}"] = f"{source}.{name}"
+
+
 def where(cfg: CfgNode, key: str) -> str:
     """Where the present value of ``key`` was written; "" for a default, and for what a program has set."""
-    written = cfg.__dict__.get(_ATTRIBUTE, {}).get(key)
+    written = cfg.__dict__.get(_ATTRIBUTE, {}).get(_name(cfg, key))
     value = _value(cfg, key)
     return written.where if written is not None and (written.value is value or written.value == value) else ""
 
@@ -35,19 +44,23 @@ def where(cfg: CfgNode, key: str) -> str:
 def invalid(cfg: CfgNode, key: str, problem: str) -> InputError:
     """The error that ``key`` has a value that cannot be used; ``problem`` ends its sentence, without the full stop."""
     place = where(cfg, key)
-    return InputError(f"{place and place + ': '}{key} is {shown(_value(cfg, key))}: {problem}.")
+    return InputError(f"{place and place + ': '}{_name(cfg, key)} is {shown(_value(cfg, key))}: {problem}.")
 
 
 def stated(cfg: CfgNode, key: str) -> str:
     """A key with its value, and where that was written, for the middle of a sentence about another key."""
     place = where(cfg, key)
-    return f"{key} {shown(_value(cfg, key))}{place and f' ({place})'}"
+    return f"{_name(cfg, key)} {shown(_value(cfg, key))}" + (f" ({place})" if place not in ("", COMMAND_LINE) else "")
 
 
 def shown(value: Any) -> str:
     """A value as it may stand in a sentence: tuples as lists, which is what people write, and nothing endless."""
     text = repr(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _name(cfg: CfgNode, key: str) -> str:
+    return cfg.__dict__.get(_NAMES, {}).get(key, key)
 
 
 def _value(cfg: CfgNode, key: str) -> Any:

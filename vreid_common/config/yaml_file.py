@@ -38,10 +38,9 @@ def read_assignments(file: str, _chain: tuple[str, ...] = ()) -> list[Assignment
         InputError: the file cannot be read, is no YAML or not made of KEY: VALUE; a key stands twice; an alias holds itself;
             ``_BASE_`` names a file that is not there, or one that is based on this one.
     """
-    identity = os.path.realpath(file)
-    if identity in [os.path.realpath(other) for other in _chain]:
-        raise InputError(f"{_chain[-1]}: _BASE_ goes in a circle: {' -> '.join([*_chain, file])}.")
     root = _compose(file, _chain)
+    if os.path.realpath(file) in map(os.path.realpath, _chain):
+        raise InputError(f"{_chain[-1]}: _BASE_ goes in a circle: {' -> '.join([*_chain, file])}.")
     if not isinstance(root, yaml.MappingNode):
         raise InputError(f"{file} is empty or is not made of KEY: VALUE.")
     _refuse_recursion(root, file)

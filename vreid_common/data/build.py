@@ -8,6 +8,7 @@ from fastreid.data.datasets import DATASET_REGISTRY
 from fastreid.data.datasets.bases import ImageDataset
 from fastreid.utils import comm
 
+from vreid_common.config import check_values
 from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
 from vreid_common.data.fastreid_sets import explain_reader_error, is_fastreids
@@ -104,14 +105,15 @@ def build_train_dataset(cfg: CfgNode) -> ItemDataset:
         sets.append((name, dataset.train))
     if not sets:
         raise DatasetError("DATASETS.NAMES is empty: name a data set to train on.")
-    if len({name for name, _ in sets}) < len(sets):
-        raise DatasetError(f"DATASETS.NAMES is {list(cfg.DATASETS.NAMES)}: name each set once.")
+    check_values(cfg, "DATASETS.NAMES")
     for name in cfg.DATASETS.SYNTHETIC:
         dataset_class(name)
     joined = join_sets(sets, cfg.DATASETS.SYNTHETIC)
     items = mix_domains(joined, cfg.DATASETS.MIX, cfg.DATASETS.MIX_SEED)
     if len(items) < len(joined):
         _logger.info("DATASETS.MIX %s: %d of %d training images.", cfg.DATASETS.MIX, len(items), len(joined))
+    if len({item.pid for item in items}) < 2:
+        raise DatasetError(f"All training images of {', '.join(cfg.DATASETS.NAMES)} show one vehicle: train on two or more.")
     return ItemDataset(items, build_transforms(cfg, is_train=True), relabel=True)
 
 
@@ -139,8 +141,7 @@ def build_test_loader(cfg: CfgNode, dataset_name: str) -> tuple[TestLoader, int]
             raise DatasetError(f"The data set {dataset_name} has no {split} images, so it cannot be evaluated.")
     if comm.is_main_process():
         data.show_test()
-    if cfg.TEST.IMS_PER_BATCH < 1:
-        raise InputError(f"TEST.IMS_PER_BATCH is {cfg.TEST.IMS_PER_BATCH}: set it to 1 or more.")
+    check_values(cfg, "TEST.IMS_PER_BATCH")
     dataset = ItemDataset([*data.query, *data.gallery], build_transforms(cfg, is_train=False), relabel=False)
     batch_size = max(1, cfg.TEST.IMS_PER_BATCH // comm.get_world_size())
     subsets = {} if _is_held_out(cfg, dataset_name) or not isinstance(data, VehicleDataset) else data.subsets()
@@ -155,8 +156,7 @@ def _is_held_out(cfg: CfgNode, name: str) -> bool:
 
 def _validation_split(cfg: CfgNode, name: str, train: list[VehicleImage]) -> dict[str, list[VehicleImage]]:
     validation = cfg.DATASETS.VALIDATION
-    if validation.NUM_IDS < 0 or validation.SEED < 0:
-        raise InputError(f"DATASETS.VALIDATION has NUM_IDS {validation.NUM_IDS} and SEED {validation.SEED}: use 0 or more.")
+    check_values(cfg, "DATASETS.VALIDATION")
     if name not in cfg.DATASETS.NAMES:
         # Another reader of the same images may be named, which would train the identities that this one holds out.
         raise DatasetError(

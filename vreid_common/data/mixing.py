@@ -6,13 +6,13 @@ from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 
+from vreid_common.config import MIXES
 from vreid_common.data.datasets import DatasetError
 from vreid_common.errors import InputError
 from vreid_common.structures import DOMAINS, UNKNOWN, VehicleImage
 
-__all__ = ["MIXES", "join_sets", "mix_domains"]
+__all__ = ["join_sets", "mix_domains"]
 
-MIXES = ("real", "balanced", "full")
 """Values of ``DATASETS.MIX``."""
 
 REAL, SYNTHETIC = (DOMAINS.index(name) for name in ("real", "synthetic"))

@@ -1,7 +1,6 @@
 """Where a run computes: device, memory format, and one process among several."""
 
 import os
-import re
 from collections.abc import Iterable
 
 import torch
@@ -11,8 +10,8 @@ from fastreid.utils import comm
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from vreid_common.config import check_values
 from vreid_common.cores import available_cores
-from vreid_common.errors import InputError
 from vreid_common.processes import started_by_torchrun
 
 __all__ = [
@@ -36,8 +35,7 @@ def place_on_device(cfg: CfgNode) -> str | None:
         InputError: MODEL.DEVICE is neither cpu nor cuda nor cuda:N.
     """
     changed = None
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", cfg.MODEL.DEVICE):
-        raise InputError(f"MODEL.DEVICE is {cfg.MODEL.DEVICE!r}: use cpu, cuda, or cuda:N for one GPU by its number.")
+    check_values(cfg, "MODEL.DEVICE")
     if cfg.MODEL.DEVICE != "cpu":
         if torch.cuda.is_available():
             if cfg.MODEL.DEVICE == "cuda" and comm.get_world_size() > 1:
@@ -74,8 +72,7 @@ def describe_device(device: torch.device) -> str:
 def memory_format(cfg: CfgNode) -> torch.memory_format:
     """Of images and convolutions, from ``MODEL.CHANNELS_LAST``."""
     choice = cfg.MODEL.CHANNELS_LAST
-    if choice not in ("auto", "on", "off"):
-        raise InputError(f"MODEL.CHANNELS_LAST is {choice!r}: use auto, on or off.")
+    check_values(cfg, "MODEL.CHANNELS_LAST")
     on = choice == "on" or (choice == "auto" and cfg.MODEL.DEVICE.startswith("cuda"))
     return torch.channels_last if on else torch.contiguous_format
 

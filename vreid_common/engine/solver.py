@@ -1,7 +1,6 @@
 """Optimizer and learning-rate schedule from FastReID's SOLVER keys."""
 
 import bisect
-import itertools
 import logging
 import math
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from vreid_common.config import check_values, invalid, stated
 from vreid_common.errors import InputError
 
 __all__ = ["build_lr_scheduler", "build_optimizer", "check_solver", "clip_gradients"]
@@ -21,34 +21,22 @@ __all__ = ["build_lr_scheduler", "build_optimizer", "check_solver", "clip_gradie
 
 logger = logging.getLogger(__name__)
 
-_SCHEDULES = ("MultiStepLR", "CosineAnnealingLR", "ExponentialLR", "LinearLR")
-_WARM_UPS = ("constant", "linear", "exp")
-
 
 def check_solver(cfg: CfgNode) -> None:
     """Refuses an optimizer or a schedule that does not exist or cannot work in SOLVER.MAX_EPOCH epochs.
 
     Raises:
-        InputError: ``OPT`` is not one of torch.optim (FastReID's own Lamb and Ranger do not run on torch 2); an unknown
-            ``SCHED`` or ``WARMUP_METHOD``; ``STEPS`` that do not rise; ``DELAY_EPOCHS`` outside of the run.
+        InputError: a value that a key of SOLVER cannot have (FastReID's own Lamb and Ranger do not run on torch 2), or one that
+            does not go with another.
     """
+    check_values(cfg, "SOLVER")
     solver = cfg.SOLVER
-    kind = getattr(torch.optim, solver.OPT, None)
-    if not (isinstance(kind, type) and issubclass(kind, Optimizer)):
-        raise InputError(f"SOLVER.OPT is {solver.OPT!r}: use an optimizer of torch.optim, such as Adam, AdamW or SGD.")
-    if solver.SCHED not in _SCHEDULES:
-        raise InputError(f"SOLVER.SCHED is {solver.SCHED!r}: use one of {', '.join(_SCHEDULES)}.")
-    if solver.WARMUP_METHOD not in _WARM_UPS:
-        raise InputError(f"SOLVER.WARMUP_METHOD is {solver.WARMUP_METHOD!r}: use one of {', '.join(_WARM_UPS)}.")
+    if solver.OPT == "SGD" and solver.NESTEROV and not solver.MOMENTUM:
+        raise invalid(cfg, "SOLVER.NESTEROV", f"it needs a momentum, and there is {stated(cfg, 'SOLVER.MOMENTUM')}")
     if solver.DELAY_EPOCHS >= solver.MAX_EPOCH:
-        raise InputError(f"SOLVER.DELAY_EPOCHS {solver.DELAY_EPOCHS} leaves nothing of SOLVER.MAX_EPOCH {solver.MAX_EPOCH}.")
-    if solver.SCHED != "MultiStepLR":
-        return
-    steps = list(solver.STEPS)
-    if any(later <= earlier for earlier, later in itertools.pairwise(steps)):
-        raise InputError(f"SOLVER.STEPS is {steps}: the epochs at which the rate drops have to rise.")
-    if steps and steps[0] < 1:
-        raise InputError(f"SOLVER.STEPS is {steps}: the rate can drop after epoch 1 at the earliest.")
+        raise invalid(cfg, "SOLVER.DELAY_EPOCHS", f"it leaves nothing of {stated(cfg, 'SOLVER.MAX_EPOCH')}")
+    if solver.SCHED == "CosineAnnealingLR" and solver.ETA_MIN_LR > solver.BASE_LR:
+        raise invalid(cfg, "SOLVER.ETA_MIN_LR", f"the rate falls to it from {stated(cfg, 'SOLVER.BASE_LR')}, so use less")
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
@@ -110,9 +98,10 @@ def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer, iters_per_epoch: int)
     solver = cfg.SOLVER
     total = solver.MAX_EPOCH * iters_per_epoch
     if total <= solver.WARMUP_ITERS:
-        raise InputError(
-            f"SOLVER.WARMUP_ITERS is {solver.WARMUP_ITERS}, but the run has only {total} iterations "
-            f"({solver.MAX_EPOCH} epochs of {iters_per_epoch}): lower it or raise SOLVER.MAX_EPOCH."
+        raise invalid(
+            cfg,
+            "SOLVER.WARMUP_ITERS",
+            f"the run has only {total} iterations: lower it or raise {stated(cfg, 'SOLVER.MAX_EPOCH')}",
         )
     if solver.SCHED == "MultiStepLR" and solver.STEPS and solver.STEPS[-1] >= solver.MAX_EPOCH:
         # Not refused: a quick try shortens MAX_EPOCH alone.
@@ -145,7 +134,8 @@ def _schedule(cfg: CfgNode, base_lr: float) -> Callable[[int], float]:
     if solver.SCHED == "MultiStepLR":
         return lambda epoch: solver.GAMMA ** bisect.bisect_right(solver.STEPS, epoch)
     if solver.SCHED == "CosineAnnealingLR":
-        floor = solver.ETA_MIN_LR / base_lr
+        # A part whose rate is 0 (SOLVER.HEADS_LR_FACTOR 0) keeps it: the schedule is a factor.
+        floor = solver.ETA_MIN_LR / base_lr if base_lr else 0.0
         length = solver.MAX_EPOCH - solver.DELAY_EPOCHS
         return lambda epoch: floor + (1 - floor) * (1 + math.cos(math.pi * max(epoch - solver.DELAY_EPOCHS, 0) / length)) / 2
     if solver.SCHED == "LinearLR":

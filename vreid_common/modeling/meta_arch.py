@@ -8,8 +8,7 @@ from fastreid.config import CfgNode, configurable
 from fastreid.modeling.meta_arch import META_ARCH_REGISTRY, Baseline
 from torch import Tensor, nn
 
-from vreid_common.config import BASELINE_LOSSES
-from vreid_common.errors import InputError
+from vreid_common.config import BASELINE_LOSSES, check_values
 from vreid_common.registry import LOSS_REGISTRY
 from vreid_common.weights import load_pretrained
 
@@ -39,14 +38,9 @@ class VehicleBaseline(Baseline):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        registered = {}
-        for name in cfg.MODEL.LOSSES.NAME:
-            if name in BASELINE_LOSSES:
-                continue
-            if name not in LOSS_REGISTRY.names:
-                known = ", ".join([*BASELINE_LOSSES, *LOSS_REGISTRY.names])
-                raise InputError(f"MODEL.LOSSES.NAME lists {name!r}, which is not a registered loss; there are: {known}.")
-            registered[_loss_key(name)] = LOSS_REGISTRY.get(name)(cfg)
+        check_values(cfg, "MODEL.LOSSES.NAME")
+        others = [name for name in cfg.MODEL.LOSSES.NAME if name not in BASELINE_LOSSES]
+        registered = {_loss_key(name): LOSS_REGISTRY.get(name)(cfg) for name in others}
         arguments = {**super().from_config(_without_weights_file(cfg)), "registered_losses": registered}
         if cfg.MODEL.BACKBONE.PRETRAIN and cfg.MODEL.BACKBONE.PRETRAIN_PATH:
             load_pretrained(arguments["backbone"], cfg.MODEL.BACKBONE.PRETRAIN_PATH)

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastreid.config import CfgNode
 
+from vreid_common.config import check_values, merge_pairs
 from vreid_common.errors import InputError
 from vreid_common.registry import RERANK_REGISTRY
 
@@ -56,10 +57,8 @@ def _member(cfg: CfgNode, entry: Any) -> tuple[str, CfgNode]:
     member.CYBERCORE.SAVE_FEATURES = True
     # It is ranked by its own features alone.
     member.RERANK.PIPELINE, member.RERANK.COMPARE, member.RERANK.FURTHER = [], [], []
-    try:
-        member.merge_from_list(list(pairs))
-    except (KeyError, ValueError, AssertionError) as error:
-        raise InputError(f"CYBERCORE.MEMBERS, {name}: {error.args[0] if error.args else error}") from error
+    merge_pairs(member, pairs, f"CYBERCORE.MEMBERS, {name}")
+    check_values(member)
     return name, member
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from fastreid.config import CfgNode
@@ -26,13 +25,11 @@ class DExTrainer(Trainer):
         super().check_config(cfg, training=training)
         if cfg.MODEL.META_ARCHITECTURE == "PartBased":
             branch_partitions(cfg)
-        models, scales = cfg.DEX.MODELS, cfg.DEX.SCALES
+        models = cfg.DEX.MODELS
         if len(models.CONFIGS) != len(models.WEIGHTS):
             raise InputError(
                 f"DEX.MODELS has {len(models.CONFIGS)} CONFIGS and {len(models.WEIGHTS)} WEIGHTS: give each model one of both."
             )
-        if not scales or not all(isinstance(scale, int | float) and 0 < scale < math.inf for scale in scales):
-            raise InputError(f"DEX.SCALES is {list(scales)}: give one or more numbers above 0.")
         if cfg.DEX.STUDY.ENABLED and not training:
             check_study(cfg)
 

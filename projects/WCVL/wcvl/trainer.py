@@ -12,11 +12,10 @@ from fastreid.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
+from vreid_common.config import take_group
 from vreid_common.engine import Trainer
 from vreid_common.engine.trainer import Evaluations
-from vreid_common.errors import InputError
 from vreid_common.evaluation import metrics_table
-from wcvl.checks import check_wcvl, name_own_keys
 from wcvl.cost import describe, measure
 from wcvl.evaluator import WCVLEvaluator
 from wcvl.meta_arch import WCVL
@@ -50,17 +49,6 @@ class WCVLTrainer(Trainer):
             return [_module_stage(cfg)]
         main = _main_stage(cfg)
         return [main, _module_stage(cfg, main)]
-
-    @classmethod
-    def check_config(cls, cfg: CfgNode, *, training: bool) -> None:
-        """WCVL's own keys as well."""
-        pluggable = cfg.MODEL.META_ARCHITECTURE == "WCVL" and not cfg.WCVL.END_TO_END
-        try:
-            super().check_config(cfg, training=training)
-        except InputError as error:
-            raise (name_own_keys(error, cfg) if pluggable else error) from error
-        if training and cfg.MODEL.META_ARCHITECTURE == "WCVL":
-            check_wcvl(cfg)
 
     @classmethod
     def build_evaluator(
@@ -112,7 +100,7 @@ def _module_stage(cfg: CfgNode, main: CfgNode | None = None) -> CfgNode:
     """WCVL's run with the schedule of WCVL.SOLVER, on the final checkpoint of the run ``main`` where that comes first."""
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.SOLVER.merge_from_other_cfg(cfg.WCVL.SOLVER)
+    take_group(cfg, "WCVL.SOLVER", "SOLVER")
     # These name parts of the main module, which is frozen as a whole.
     cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS = [], 0
     if main is not None:

@@ -3,7 +3,6 @@ import logging
 import pytest
 import torch
 from cybercore import CybercoreTrainer
-from cybercore.checks import check_cybercore
 from cybercore.cost import describe, measure
 
 from vreid_common.errors import InputError
@@ -22,7 +21,7 @@ def test_feature_the_backbone_is_frozen_in_the_first_epoch(make_cfg, small_netwo
 
     remember("start")
     save = run.save_checkpoint
-    run.save_checkpoint = lambda name, done: (remember(done // run.iters_per_epoch), save(name, done))
+    run.save_checkpoint = lambda name, done, **more: (remember(done // run.iters_per_epoch), save(name, done, **more))
     with caplog.at_level(logging.INFO):
         run.train()
     for key, value in seen["start"].items():
@@ -67,7 +66,7 @@ class TestCost:
         (("CYBERCORE.MALW.ENABLED", True, "MODEL.LOSSES.NAME", ("CrossEntropyLoss",)), "against a metric loss"),
         (
             ("CYBERCORE.MALW.ENABLED", True, "MODEL.META_ARCHITECTURE", "VehicleBaseline"),
-            "needs MODEL.META_ARCHITECTURE Cybercore",
+            "it needs MODEL.META_ARCHITECTURE Cybercore",
         ),
         (("CYBERCORE.MIXSTYLE.ENABLED", True, "CYBERCORE.MIXSTYLE.AFTER", ["layer7"]), "AFTER names 'layer7'"),
         (("CYBERCORE.SUPCON.TEMPERATURE", 0.0), r"CYBERCORE\.SUPCON\.TEMPERATURE is 0\.0"),
@@ -75,4 +74,4 @@ class TestCost:
 )
 def test_exception_before_anything_is_trained(make_cfg, overrides, message):
     with pytest.raises(InputError, match=message):
-        check_cybercore(make_cfg(*overrides), training=True)
+        CybercoreTrainer.check_config(make_cfg(*overrides), training=True)

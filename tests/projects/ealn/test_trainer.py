@@ -142,7 +142,7 @@ def test_feature_evaluation_reports_views_and_every_feature(make_cfg):
         ("EALN.HARD.BETA1", float("nan"), "EALN.HARD.BETA1 is nan"),
         ("EALN.BUFFER_SIZE", -1, "EALN.BUFFER_SIZE is -1"),
         ("EALN.SOLVER.BETA1", 1.0, "EALN.SOLVER.BETA1 is 1.0"),
-        ("EALN.VIEW.RELEASE_EPOCHS", 3, "EALN.VIEW.RELEASE_EPOCHS 3 leaves none of SOLVER.MAX_EPOCH 3"),
+        ("EALN.VIEW.RELEASE_EPOCHS", 3, "EALN.VIEW.RELEASE_EPOCHS is 3: it leaves none of SOLVER.MAX_EPOCH 3"),
         ("EALN.FEATURES", ["views"], r"EALN.FEATURES is \['views'\]"),
         ("MODEL.META_ARCHITECTURE", "VehicleBaseline", "EALN's training needs EALN"),
         ("MODEL.LOSSES.NAME", ("CrossEntropyLoss", "TripletLoss"), "EALN has a triplet loss of its own"),

@@ -68,7 +68,7 @@ def test_feature_comparison_has_the_main_module_on_top(cfg):
         ("WCVL.POOL_LAYER", "Pool", "WCVL.POOL_LAYER"),
         ("WCVL.MAIN.STAGES", ["backbone.layer9"], "WCVL.MAIN.STAGES names 'backbone.layer9'"),
         ("WCVL.SOLVER.MAX_EPOCH", 0, "WCVL.SOLVER.MAX_EPOCH is 0"),
-        ("WCVL.SOLVER.STEPS", [20, 10], "WCVL.SOLVER.STEPS is [20, 10]: the epochs"),
+        ("WCVL.SOLVER.STEPS", [20, 10], "WCVL.SOLVER.STEPS is [20, 10]: the entries have to rise"),
         ("WCVL.SOLVER.SCHED", "StepLR", "WCVL.SOLVER.SCHED is 'StepLR'"),
     ],
 )

@@ -96,7 +96,7 @@ class TestMixDomains:
     @pytest.mark.parametrize(
         ("items", "mix", "seed", "message"),
         [
-            (ITEMS, "half", 0, "DATASETS.MIX is 'half': use one of real, balanced, full"),
+            (ITEMS, "half", 0, "DATASETS.MIX is 'half': use one of real, full, balanced"),
             (ITEMS, "balanced", -1, "DATASETS.MIX_SEED is -1"),
             (ITEMS[:20], "balanced", 0, "DATASETS.MIX is balanced and no training image is synthetic"),
             (ITEMS[20:], "balanced", 0, "no training image is real"),

@@ -77,11 +77,14 @@ def test_exponential_decay():
 @pytest.mark.parametrize(
     ("solver", "said"),
     [
-        ({"WARMUP_ITERS": 20, "MAX_EPOCH": 2, "STEPS": []}, "SOLVER.WARMUP_ITERS is 20, but the run has only 20 iterations"),
-        ({"WARMUP_ITERS": 0, "MAX_EPOCH": 2, "DELAY_EPOCHS": 2}, "SOLVER.DELAY_EPOCHS 2"),
-        ({"MAX_EPOCH": 60, "STEPS": [40, 20]}, r"SOLVER.STEPS is \[40, 20\]: the epochs at which the rate drops have to rise"),
+        ({"WARMUP_ITERS": 20, "MAX_EPOCH": 2, "STEPS": []}, "SOLVER.WARMUP_ITERS is 20: the run has only 20 iterations"),
+        (
+            {"WARMUP_ITERS": 0, "MAX_EPOCH": 2, "DELAY_EPOCHS": 2},
+            "SOLVER.DELAY_EPOCHS is 2: it leaves nothing",
+        ),
+        ({"MAX_EPOCH": 60, "STEPS": [40, 20]}, r"SOLVER.STEPS is \[40, 20\]: the entries have to rise"),
         ({"MAX_EPOCH": 60, "STEPS": [20, 20]}, "have to rise"),
-        ({"MAX_EPOCH": 40, "STEPS": [0, 20]}, "after epoch 1 at the earliest"),
+        ({"MAX_EPOCH": 40, "STEPS": [0, 20]}, "a list of epochs, 1 or more"),
         ({"WARMUP_ITERS": 0, "SCHED": "StepLR"}, "SOLVER.SCHED is 'StepLR'"),
         ({"WARMUP_ITERS": 1, "WARMUP_METHOD": "slow"}, "SOLVER.WARMUP_METHOD is 'slow'"),
     ],

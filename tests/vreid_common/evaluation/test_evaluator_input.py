@@ -49,7 +49,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("key", "value", "message"),
         [
-            ("METRIC", "hamming", r"TEST\.METRIC is 'hamming': use one of cosine, euclidean, dot"),
+            ("METRIC", "hamming", r"TEST\.METRIC is 'hamming': use cosine, euclidean or dot"),
             ("PROTOCOL", "Nothing", r"TEST\.PROTOCOL is 'Nothing': use one of .*SameCameraKept"),
             ("MAX_RANK", 0, r"TEST\.MAX_RANK is 0"),
         ],

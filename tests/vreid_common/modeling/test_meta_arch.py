@@ -72,7 +72,7 @@ def test_feature_same_losses_as_fastreid():
 
 
 def test_exception_unknown_loss_names_what_exists(registered):
-    with pytest.raises(InputError, match=r"'TripletLos', .*TripletLoss.*MeanNormLoss"):
+    with pytest.raises(InputError, match=r"'TripletLos'.*MeanNormLoss.*did you mean TripletLoss"):
         build("TripletLos")
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from fastreid.config import CfgNode
 
+from vreid_common.config import check_values
 from vreid_common.data.samplers.base import TrainingSamplerBase
 from vreid_common.data.samplers.domain import DomainIdentitySampler
 from vreid_common.data.samplers.identity import BalancedIdentitySampler, NaiveIdentitySampler
 from vreid_common.data.samplers.shuffle import ImbalancedDatasetSampler, TrainingSampler
-from vreid_common.errors import InputError
 from vreid_common.registry import SAMPLER_REGISTRY
 from vreid_common.structures import VehicleImage
 
@@ -29,11 +29,5 @@ def build_sampler(cfg: CfgNode, items: Sequence[VehicleImage]) -> TrainingSample
     Raises:
         InputError: there is no such sampler, or it cannot make batches of these items.
     """
-    name = cfg.DATALOADER.SAMPLER_TRAIN
-    if name == "SetReWeightSampler":
-        raise InputError(
-            "DATALOADER.SAMPLER_TRAIN is SetReWeightSampler, which FastReID's own data sets crash: use BalancedIdentitySampler."
-        )
-    if name not in SAMPLER_REGISTRY.names:
-        raise InputError(f"DATALOADER.SAMPLER_TRAIN is {name!r}: use one of {', '.join(SAMPLER_REGISTRY.names)}.")
-    return SAMPLER_REGISTRY.get(name)(items, cfg, cfg.SEED)
+    check_values(cfg, "DATALOADER.SAMPLER_TRAIN")
+    return SAMPLER_REGISTRY.get(cfg.DATALOADER.SAMPLER_TRAIN)(items, cfg, cfg.SEED)

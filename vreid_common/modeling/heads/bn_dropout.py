@@ -12,6 +12,7 @@ from fastreid.modeling.heads import REID_HEADS_REGISTRY, EmbeddingHead
 from torch import Tensor
 from torch.nn import functional
 
+from vreid_common.config import check_values
 from vreid_common.errors import InputError
 from vreid_common.modeling.heads.combined_margin import CombinedMargin
 
@@ -49,8 +50,7 @@ class BNDropoutHead(EmbeddingHead):
         for key, known in (("CLS_LAYER", _CLASSIFIERS), ("NECK_FEAT", _FEATURES)):
             if heads[key] not in known:
                 raise InputError(f"MODEL.HEADS.{key} is {heads[key]!r}: BNDropoutHead takes one of {', '.join(known)}.")
-        if not 0 <= heads.DROPOUT < 1:
-            raise InputError(f"MODEL.HEADS.DROPOUT is {heads.DROPOUT}: use a probability from 0 to below 1.")
+        check_values(cfg, "MODEL.HEADS.DROPOUT")
         margin = heads.COMBINED_MARGIN
         combined = heads.CLS_LAYER == "CombinedMargin"
         return {

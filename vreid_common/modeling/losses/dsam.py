@@ -11,7 +11,7 @@ import torch
 from fastreid.config import CfgNode
 from torch import Tensor, nn
 
-from vreid_common.errors import InputError
+from vreid_common.config import check_values
 from vreid_common.modeling.losses.angle import pairwise_cosine
 from vreid_common.modeling.losses.distance import as_float
 from vreid_common.modeling.losses.gather import gather_batch
@@ -85,9 +85,7 @@ class DSAMLoss(nn.Module):
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__()
         node = cfg.MODEL.LOSSES.DSAM
-        for key in ("MARGIN", "GAMMA", "SCALE"):
-            if node[key] < 0:
-                raise InputError(f"MODEL.LOSSES.DSAM.{key} is {node[key]}: use 0 or more.")
+        check_values(cfg, "MODEL.LOSSES.DSAM")
         self.margin: float = node.MARGIN
         self.gamma: float = node.GAMMA
         self.scale: float = node.SCALE

@@ -37,9 +37,9 @@ def test_a_config_of_plain_fastreid():
     ("key", "value", "message"),
     [
         ("PROTOCOL", "VehicleID", "TEST.PROTOCOL is 'VehicleID': use one of AICitySubmission, "),
-        ("MAX_RANK", 0, "TEST.MAX_RANK is 0: use 1 or more"),
+        ("MAX_RANK", 0, "TEST.MAX_RANK is 0: use 1 to"),
         ("TOP_K", -1, "TEST.TOP_K is -1: use 0 or more"),
-        ("NUM_DRAWS", 0, "TEST.NUM_DRAWS is 0: use 1 or more"),
+        ("NUM_DRAWS", 0, "TEST.NUM_DRAWS is 0: use 1 to"),
         ("DRAW_SEED", -3, "TEST.DRAW_SEED is -3: use 0 or more"),
         ("NORMALIZER", "max", "TEST.NORMALIZER is 'max': use all, min or hits"),
     ],
