@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 from vreid_common.errors import InputError
 from vreid_common.export.exported import ExportedNetwork
 from vreid_common.export.record import ExportRecord
+from vreid_common.export.seal import check_seal, seal, unsealed
 from vreid_common.extras import require_extra
 
 __all__ = ["OnnxNetwork", "require_export_extra", "write_onnx"]
@@ -59,8 +60,8 @@ def write_onnx(program: ExportedProgram, path: Path, record: ExportRecord) -> No
     for node in converted.model.graph.all_nodes():
         node.metadata_props.clear()
     proto = converted.model_proto
-    onnx.helper.set_model_props(proto, record.to_properties())
-    path.write_bytes(proto.SerializeToString())
+    onnx.helper.set_model_props(proto, record.to_properties() | unsealed())
+    path.write_bytes(seal(proto.SerializeToString()))
 
 
 def _global_max(features: Any, output_size: Sequence[int]) -> tuple[Any, Any]:
@@ -82,7 +83,7 @@ class OnnxNetwork(ExportedNetwork):
         cuda: compute on CUDA where onnxruntime can.
 
     Raises:
-        InputError: onnxruntime is not installed, or it is no file of ``vreid export``.
+        InputError: onnxruntime is not installed, or it is no file of ``vreid export``, or not as that wrote it.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, cuda: bool = False) -> None:
@@ -95,11 +96,14 @@ class OnnxNetwork(ExportedNetwork):
         options.log_severity_level = 3  # errors, which are raised as well
         usable = runtime.get_available_providers()
         providers = [name for name in _PROVIDERS[0 if cuda else 1 :] if name in usable]
+        content = Path(path).read_bytes()  # not by its name: then a graph could have other files read as its weights
         try:
-            session = runtime.InferenceSession(path, options, providers=providers)
+            session = runtime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # onnxruntime raises a dozen types of its own, with nothing in common
             raise InputError(f"{path} is not an ONNX file, or it is damaged.") from error
-        super().__init__(path, ExportRecord.from_properties(session.get_modelmeta().custom_metadata_map, path))
+        record = ExportRecord.from_properties(session.get_modelmeta().custom_metadata_map, path)
+        check_seal(content, path)
+        super().__init__(path, record)
         self._session = session
 
     def run(self, pixels: Tensor) -> Sequence[Tensor]:

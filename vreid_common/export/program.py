@@ -5,7 +5,10 @@ Shape shorthand: B images; H×W pixels.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
+from vreid_common.errors import InputError
 from vreid_common.export.exported import ExportedNetwork
 from vreid_common.export.network import DeployedNetwork
 from vreid_common.export.record import ExportRecord
@@ -50,17 +54,30 @@ def write_program(program: ExportedProgram, path: Path, record: ExportRecord) ->
 
 
 class ProgramNetwork(ExportedNetwork):
-    """A .pt2 that ``write_program`` wrote. Only for files of one's own: torch does not promise that reading one runs no code.
+    """A .pt2 that ``write_program`` wrote, and no other.
+
+    Reading a .pt2 can run code: torch unpickles what it holds, evaluates its expressions and runs its guards as Python. So the
+    file is read only if it is the one that the caller knows, by its digest.
 
     Args:
         path: the file.
+        sha256: its SHA-256, as ``vreid export`` says it.
+
+    Raises:
+        InputError: there is no such file, or it is another one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str], sha256: str) -> None:
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"The program {path} cannot be read: {error.strerror}.") from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise InputError(f"{path} is not the file with the SHA-256 {sha256}: reading another could run its code.")
         extra = {RECORD_FILE: ""}  # replaced with its content
-        with path.open("rb") as file, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The given buffer is not writable")  # torch copies it
-            program = torch.export.load(file, extra_files=extra)
+            program = torch.export.load(io.BytesIO(content), extra_files=extra)
         super().__init__(str(path), ExportRecord.from_properties(json.loads(extra[RECORD_FILE]), str(path)))
         self._module = program.module()
 

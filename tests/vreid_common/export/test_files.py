@@ -1,6 +1,9 @@
 """ONNX files and torch.export programs: what they compute, what they say of themselves, and what is refused."""
 
+import io
 import sys
+import zipfile
+from pathlib import Path
 
 import onnx
 import pytest
@@ -17,8 +20,12 @@ from vreid_common.export import (
     write_onnx,
     write_program,
 )
+from vreid_common.features import file_digest
 
-KINDS = {"onnx": (write_onnx, OnnxNetwork), "pt2": (write_program, ProgramNetwork)}
+KINDS = {
+    "onnx": (write_onnx, OnnxNetwork),
+    "pt2": (write_program, lambda path: ProgramNetwork(path, file_digest(path))),
+}
 
 
 @pytest.fixture
@@ -92,6 +99,60 @@ class TestBadInput:
             (tmp_path / "x.onnx").write_bytes(content)
             with pytest.raises(InputError, match="x.onnx is not an ONNX file, or it is damaged."):
                 OnnxNetwork(tmp_path / "x.onnx")
+
+    def test_a_changed_onnx_file(self, export, tmp_path):
+        """One bit of a weight, and metadata that was edited: both are no longer what parity was measured of."""
+        exported = export("onnx")
+        path, content = tmp_path / "model.onnx", (tmp_path / "model.onnx").read_bytes()
+        weights = next(iter(onnx.load(path).graph.initializer)).raw_data[:16]
+        place = content.index(weights) + 7
+        for changed in (
+            content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :],
+            content.replace(b'"c0ffee"', b'"c0ffed"'),
+            content.replace(b"vreid.sha256", b"vreid.sha255"),
+        ):
+            path.write_bytes(changed)
+            with pytest.raises(
+                InputError, match=r"model\.onnx (is damaged, or was changed after|lacks the digest of) `vreid export`"
+            ):
+                OnnxNetwork(path)
+        path.write_bytes(content)
+        assert OnnxNetwork(path).record == exported.record
+
+    def test_an_onnx_file_has_no_other_file_read(self, export, tmp_path):
+        """Weights that lie outside of the file, as a stranger's graph may name any."""
+        export("onnx")
+        model = onnx.load(tmp_path / "model.onnx")
+        onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="secret.bin", size_threshold=0)
+        assert (tmp_path / "secret.bin").stat().st_size > 0
+        with pytest.raises(InputError, match="model.onnx is not an ONNX file, or it is damaged"):
+            OnnxNetwork(tmp_path / "model.onnx")
+
+    def test_a_program_of_somebody_else(self, export, tmp_path):
+        """torch.export.load runs what a .pt2 has pickled in the place of its weights, so it must not get that far."""
+
+        class Trap:
+            def __reduce__(self):
+                return Path.touch, (tmp_path / "ran",)
+
+        export("pt2")
+        path, pickled = tmp_path / "model.pt2", io.BytesIO()
+        known = file_digest(path)
+        torch.save(Trap(), pickled)
+        with zipfile.ZipFile(path) as source:
+            members = {name: source.read(name) for name in source.namelist()}
+        with zipfile.ZipFile(path, "w") as target:
+            for name, content in members.items():
+                if name.endswith("weights_config.json"):
+                    content = content.replace(b'"use_pickle": false', b'"use_pickle": true')
+                target.writestr(name, pickled.getvalue() if "/weights/weight_" in name else content)
+        with pytest.raises(
+            InputError, match=r"model\.pt2 is not the file with the SHA-256 [0-9a-f]{64}: reading another could run"
+        ):
+            ProgramNetwork(path, known)
+        assert not (tmp_path / "ran").exists()
+        with pytest.raises(InputError, match="none.pt2 cannot be read: No such file"):
+            ProgramNetwork(tmp_path / "none.pt2", known)
 
     def test_somebody_else_s_onnx_file(self, tmp_path):
         value = onnx.helper.make_tensor_value_info

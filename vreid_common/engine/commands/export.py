@@ -6,7 +6,7 @@ Shape shorthand: N images that are compared; H×W pixels.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,12 +39,16 @@ from vreid_common.export import (
     write_onnx,
     write_program,
 )
+from vreid_common.features import file_digest
 from vreid_common.files import check_writable, write_atomically, write_json
 from vreid_common.versions import package_versions
 
 __all__ = ["add_export_arguments", "run_export"]
 
-_KINDS = {".onnx": (write_onnx, OnnxNetwork), ".pt2": (write_program, ProgramNetwork)}
+_KINDS: dict[str, tuple[Callable[..., None], Callable[[Path], ExportedNetwork]]] = {
+    ".onnx": (write_onnx, OnnxNetwork),
+    ".pt2": (write_program, lambda path: ProgramNetwork(path, file_digest(path))),  # this process has just written it
+}
 _TOLERANCES = (TOLERANCE, RESIZING_TOLERANCE)
 """Of what ``_parities`` measures, in its order."""
 _MOST_IMAGES = 32
@@ -89,8 +93,9 @@ def run_export(args: argparse.Namespace) -> int:
         found = _write(program, path, record, samples, expected)
         failed |= found is None
         if found is not None:
-            parities[str(path)] = {name: asdict(parity) for name, parity in found.items()}
-            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {_signature(record)}")
+            digest = file_digest(path)
+            parities[str(path)] = {"sha256": digest, **{name: asdict(parity) for name, parity in found.items()}}
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {_signature(record)}, SHA-256 {digest}")
             for name, parity in found.items():
                 print(f"  {name}: {parity}")
     if args.json:

@@ -18,7 +18,7 @@ from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.placement import place_on_device, share_cores
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.translation.compare import compare
-from vreid_common.engine.translation.settings import AMP, Settings, load_translator
+from vreid_common.engine.translation.settings import AMP, Settings, file_list_digest, load_translator
 from vreid_common.engine.translation.train import CHECKPOINT, train
 from vreid_common.errors import InputError
 from vreid_common.features import file_digest
@@ -193,6 +193,7 @@ def _train(args: argparse.Namespace) -> None:
         LossWeights(**{field.name: getattr(args, field.name) for field in fields(LossWeights)}),
         AdamSettings(args.learning_rate, args.beta1),
         (len(source), len(target)),
+        (file_list_digest(source), file_list_digest(target)),
     )
     train(
         settings,

@@ -26,6 +26,7 @@ def test_both_kinds_with_their_parity(vreid, model, weights, network, tmp_path):
         assert parity["images"] == 12  # the test images of the configuration
         assert parity["difference"] < 1e-4
         assert f"m.{kind}: " in said
+        assert record["files"][str(tmp_path / f"m.{kind}")]["sha256"] == file_digest(tmp_path / f"m.{kind}")
     assert "images (batch, 3, 32, 32) uint8 RGB -> features (batch, 512)" in said
     assert "parity: 12 images, largest relative difference " in said
     images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
@@ -72,6 +73,8 @@ def test_an_onnx_file_in_the_place_of_its_checkpoint(vreid, model, vehicles, tmp
     content = onnx.load(file)
     next(entry for entry in content.metadata_props if entry.key == "vreid.flip").value = "true"
     onnx.save(content, file)
+    assert "m.onnx is damaged, or was changed after `vreid export` wrote it" in vreid(*search, "--onnx", file, status=2)
+    vreid("export", *model, "--output", file, "--opts", "TEST.FLIP.ENABLED", "True")
     assert "The gallery's features come from another model than" in vreid(*search, "--onnx", file, status=2)
     del content.metadata_props[:]
     onnx.save(content, file)

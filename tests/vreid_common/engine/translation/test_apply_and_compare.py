@@ -84,6 +84,34 @@ def test_wrong_checkpoints(content, tmp_path):
         load_translator(path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"translator": {"width": 2**60, "halvings": 1, "blocks": 1, "shared_blocks": 1}},
+        {"translator": {"width": 4, "halvings": 10**9, "blocks": 1, "shared_blocks": 1}},
+        {"translator": {"width": 8, "halvings": 1, "blocks": 1, "shared_blocks": 1}},
+        {"translator": {"depth": 4}},
+        {"translator": 4},
+        {"height": "tall"},
+        {"height": 17},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_claims_to_be_another(weights, tmp_path, changes):
+    """A stranger's: it is refused before networks are built that fill the memory."""
+    state = torch.load(weights, weights_only=True)
+    torch.save({**state, "settings": state["settings"] | changes}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"is not a whole checkpoint of `vreid translate train`|cannot be translated"):
+        load_translator(tmp_path / "w.pth")
+
+
+def test_it_says_what_made_it(weights, domains):
+    state = torch.load(weights, weights_only=True)
+    assert {"python", "torch", "vreid"} <= {name.lower() for name in state["versions"]}
+    assert state["settings"]["images"] == [7, 5]
+    assert [len(digest) for digest in state["settings"]["lists"]] == [64, 64]
+
+
 class TestCompare:
     @pytest.fixture
     def compare(self, translate, domains, tmp_path) -> Callable[..., int]:

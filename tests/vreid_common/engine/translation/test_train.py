@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +189,14 @@ class TestBadInput:
         assert train(tmp_path / "out", 2) == 0
         said = refused("--resume", "--width", 8, "--lambda0", 1)
         assert "(translator width 4 there and 8 here; weights lambda0 10.0 there and 1.0 here)" in said
+
+    def test_a_checkpoint_of_other_images(self, refused, train, domains, tmp_path):
+        """As many as there were, elsewhere: the same names and sizes are the same images."""
+        assert train(tmp_path / "out", 2) == 0
+        copy = Path(shutil.copytree(domains[0], tmp_path / "copy"))
+        assert train(tmp_path / "out", 3, "--resume", "--source", copy) == 0
+        (copy / "3.png").rename(copy / "33.png")
+        assert "is of a training on other images: resume with the same source" in refused("--resume", "--source", copy)
 
     def test_files_that_are_no_checkpoint(self, refused, tmp_path):
         (tmp_path / "out").mkdir()
