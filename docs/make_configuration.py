@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vreid_common.config import CfgNode, get_cfg, get_vreid_cfg, key_of, leaves, meaning_of
+from fastreid.config import CfgNode, get_cfg
+
+from vreid_common.config import get_vreid_cfg, key_of, leaves, meaning_of
 
 __all__ = ["PAGE", "Source", "find_sources", "make_page"]
 

@@ -67,7 +67,7 @@ def test_each_entry_says_why_and_what_to_do():
 
 def test_keys_are_there(make_configuration):
     """Every word that is spelt like a config key is one."""
-    cfg = make_configuration.find_sources()[0].config()
+    cfg = make_configuration.find_sources()[1].after
     for key in re.findall(r"\b(?:SOLVER|MODEL|DATASETS|DATALOADER|TEST|INPUT)(?:\.[A-Z_]+)+\b", PAGE):
         if key == "SOLVER.MAX_ITER":  # the old name that the entry is about
             continue

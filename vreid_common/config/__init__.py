@@ -1,6 +1,7 @@
 """The configuration: FastReID's keys and vreid_common's, declared with what they mean and hold, and how files set them."""
 
-from fastreid.config import CfgNode, get_cfg
+from fastreid.config import CfgNode as CfgNode
+from fastreid.config import get_cfg
 
 from vreid_common.config.constraints import (
     Anything,
@@ -29,7 +30,6 @@ __all__ = [
     "BASELINE_LOSSES",
     "MIXES",
     "Anything",
-    "CfgNode",
     "Constraint",
     "Each",
     "Either",
@@ -48,7 +48,6 @@ __all__ = [
     "between",
     "check_values",
     "count",
-    "get_cfg",
     "get_vreid_cfg",
     "invalid",
     "key_of",

@@ -11,6 +11,7 @@ import torch
 from fastreid.config import CfgNode
 from fastreid.utils import comm
 
+from vreid_common.config import invalid
 from vreid_common.engine.config_file import AddConfig, load_config
 from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
@@ -106,6 +107,8 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
     moved = place_on_device(cfg)
     stages = trainer.stages(cfg)
     due = stages[-1:] if args.eval_only else stages
+    if args.eval_only and not cfg.DATASETS.TESTS:
+        raise invalid(cfg, "DATASETS.TESTS", "--eval-only has nothing to evaluate: name a test set")
     for stage in due:  # all of them now: what is wrong with the last one must not be found after the first one was trained
         trainer.check_config(stage, training=not args.eval_only)
     results: dict[str, Any] = {}

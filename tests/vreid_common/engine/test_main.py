@@ -113,6 +113,11 @@ def test_the_closing_line_names_what_was_written(config_file: Path, tmp_path: Pa
     assert {path.name for path in (tmp_path / "evaluated").iterdir()} == {"results.json", "cmc.json", "log.txt"}
 
 
+def test_eval_only_without_test_sets(config_file: Path, capsys: pytest.CaptureFixture):
+    said = refused(capsys, "--config-file", config_file, "--eval-only", "DATASETS.TESTS", "()")
+    assert "DATASETS.TESTS is []: --eval-only has nothing to evaluate: name a test set." in said
+
+
 def test_eval_only_without_weights(config_file: Path, capsys: pytest.CaptureFixture):
     assert "--eval-only needs MODEL.WEIGHTS" in refused(capsys, "--config-file", config_file, "--eval-only")
 
