@@ -22,6 +22,7 @@ $(READY): requirements.txt setup.py
 demo: $(READY)
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python projects/WCVL/train_net.py \
 		--config-file projects/WCVL/configs/Demo/wcvl_r18.yml OUTPUT_DIR logs/demo
+	@echo "Every command of the pages runs in this environment: source $(VENV)/bin/activate"
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile

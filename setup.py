@@ -53,6 +53,7 @@ setup(
     ],
     extras_require={
         "export": ["onnx", "onnxruntime", "onnxscript"],
+        # Takes pillow 12 in the place of 13, as gradio's list of packages wants; requirements.txt says how to keep 13.
         "demo": ["gradio>=6.31"],
         "docs": ["mkdocs", "mkdocs-material", "mkdocstrings-python"],
         "dev": ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "import-linter", "pytorch-metric-learning"],

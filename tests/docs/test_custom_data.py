@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from vreid_common import cli
 from vreid_common.engine.console import take_down_logging
@@ -95,16 +94,17 @@ def test_the_page(folder, monkeypatch):
     (plain,) = metrics["results"]
     assert {name: 100 * value for name, value in plain["metrics"].items()} == {name: whole[name] for name in plain["metrics"]}
     assert [images["images"] for images in extracted["features"]] == [len(FeatureSet.load(f"features/mine_{s}")) for s in SIDES]
-    assert [ranking["metrics"]["mAP"] > 0 for ranking in report["results"]] == [True, True]
+    assert len(report["results"]) == 1
     assert report["results"][0]["metrics"] == plain["metrics"]
     assert Path("report.html").stat().st_size > 20_000
 
     query, gallery = (FeatureSet.load(f"features/mine_{side}") for side in SIDES)
     assert built["images"] == len(gallery)
     splits = {row["path"]: row["split"] for row in csv.DictReader(Path("vehicles.csv").read_text().splitlines())}
-    nearest = FeatureRows(*(F.normalize(images.features) for images in (query, gallery)), built["metric"]).rows(0, 1)[0].sort()
+    assert built["metric"] == "euclidean"  # the same features in every step, compared in the same way
+    nearest = FeatureRows(query.features, gallery.features, built["metric"]).rows(0, 1)[0].sort()
     for matches in (found["queries"][0]["matches"], found_by_onnx["queries"][0]["matches"]):
-        assert [match["distance"] for match in matches] == pytest.approx(nearest.values[:5].tolist(), abs=1e-4)
+        assert [match["distance"] for match in matches] == pytest.approx(nearest.values[:5].tolist(), abs=1e-4, rel=1e-3)
         assert all(splits[match["image"]] == "gallery" for match in matches)
     assert -1 <= pair["pairs"][0]["cosine"] <= 1
     (file,) = exported["files"].values()

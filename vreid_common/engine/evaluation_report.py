@@ -61,6 +61,7 @@ def write_evaluation_report(
         written=now(),
         settings={name: value for name, value in settings.items() if value},
         configs={"the run": cfg.dump()},
+        terms=evaluator.terms,
         activations=[] if model is None else _activations(cfg, model, analysis),
     )
     path = Path(cfg.OUTPUT_DIR) / f"report_{dataset_name}.html"

@@ -17,6 +17,7 @@ from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.launch import end_together, launch
 from vreid_common.engine.placement import place_on_device, share_cores
+from vreid_common.engine.progress import STAGE
 from vreid_common.engine.project import project_name
 from vreid_common.engine.results import copy_results, is_finished, write_results
 from vreid_common.engine.seeding import use_repeatable_kernels
@@ -114,8 +115,10 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
     results: dict[str, Any] = {}
     for number, stage in enumerate(due, start=1):
         set_up_logging(stage.OUTPUT_DIR)
-        if len(due) > 1 and comm.is_main_process():
-            logger.info("Stage %d of %d: %s, in %s.", number, len(due), stage.MODEL.META_ARCHITECTURE, stage.OUTPUT_DIR)
+        if len(due) > 1:
+            STAGE.set(f"stage {number} of {len(due)}")
+            if comm.is_main_process():
+                logger.info("Stage %d of %d: %s, in %s.", number, len(due), stage.MODEL.META_ARCHITECTURE, stage.OUTPUT_DIR)
         if moved and comm.is_main_process():
             logger.info(moved)
         say_how_it_was_started(stage)

@@ -3,16 +3,20 @@
 import logging
 import sys
 import time
+from contextvars import ContextVar
 
 from fastreid.utils.events import EventWriter, get_event_storage
 from tqdm import tqdm
 
-__all__ = ["ProgressPrinter"]
+__all__ = ["STAGE", "ProgressPrinter"]
 
 logger = logging.getLogger(__name__)
 
 LINE_PERIOD = 20.0
 """Seconds between two lines where there is no terminal."""
+
+STAGE: ContextVar[str] = ContextVar("stage", default="")
+"""Which of a command's stages is running, such as "stage 1 of 2", whose time left is shown; "" where there is one only."""
 
 
 class ProgressPrinter(EventWriter):
@@ -36,7 +40,8 @@ class ProgressPrinter(EventWriter):
         latest = storage.latest()
         if "total_loss" not in latest:
             return
-        epoch = f"epoch {storage.iter // self._iters_per_epoch + 1}/{self._total // self._iters_per_epoch}"
+        stage = STAGE.get() and f"{STAGE.get()}, "
+        epoch = f"{stage}epoch {storage.iter // self._iters_per_epoch + 1}/{self._total // self._iters_per_epoch}"
         loss, rate = latest["total_loss"][0], latest["images_per_second"][0]
         if self._bar is not None:
             self._bar.set_description(epoch, refresh=False)
@@ -50,8 +55,8 @@ class ProgressPrinter(EventWriter):
         left = (now - self._started) / max(done - self._first, 1) * (self._total - done)
         lr = latest["lr"][0]
         logger.info(
-            "%s, iteration %d/%d: loss %.4g, lr %.2e, %.0f img/s, %s left",
-            epoch, done, self._total, loss, lr, rate, tqdm.format_interval(left),
+            "%s, iteration %d/%d: loss %.4g, lr %.2e, %.0f img/s, %s left%s",
+            epoch, done, self._total, loss, lr, rate, tqdm.format_interval(left), " in this stage" if STAGE.get() else "",
         )  # fmt: skip
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from fastreid.config import CfgNode
@@ -61,6 +61,9 @@ class VehicleEvaluator(DatasetEvaluator):
     Raises:
         InputError: the config asks for something that is not there.
     """
+
+    terms: ClassVar[Mapping[str, str]] = {}
+    """What a model's own features and metrics are, by name, for the report; a subclass's business."""
 
     def __init__(
         self,

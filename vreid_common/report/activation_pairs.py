@@ -21,6 +21,9 @@ from vreid_common.structures import FeatureSet, VehicleImage
 
 __all__ = ["ActivationPair", "Looker", "choose_pairs", "draw_pairs"]
 
+_FLAT = 0.9
+"""A map, whose largest value is 1, is of one colour to the eye where its least value is above this."""
+
 
 @dataclass(frozen=True, eq=False)
 class Looker:
@@ -45,11 +48,13 @@ class ActivationPair:
         query, image: indices.
         pictures: name → the data URIs of both; first the images as the first model sees them, then under the map of each
             model's features.
+        flat: names of the features whose maps are of one value all over, of which there are no pictures.
     """
 
     query: int
     image: int
     pictures: Mapping[str, tuple[str, str]]
+    flat: tuple[str, ...] = ()
 
 
 def choose_pairs(analysis: Analysis, count: int) -> list[tuple[int, int]]:
@@ -78,16 +83,17 @@ def draw_pairs(
     for row, image in pairs:
         items = [_item(query, row), _item(gallery, image)]
         pictures: dict[str, tuple[str, str]] = {}
+        flat: list[str] = []
         try:
             for looker in lookers:
-                pictures |= _pictures(looker, items, plain=not pictures)
+                pictures |= _pictures(looker, items, flat, plain=not pictures)
         except ImageReadError:
             continue
-        drawn.append(ActivationPair(row, image, pictures))
+        drawn.append(ActivationPair(row, image, pictures, tuple(flat)))
     return drawn
 
 
-def _pictures(looker: Looker, items: list[VehicleImage], plain: bool) -> dict[str, tuple[str, str]]:
+def _pictures(looker: Looker, items: list[VehicleImage], flat: list[str], *, plain: bool) -> dict[str, tuple[str, str]]:
     dataset = ItemDataset(items, build_transforms(looker.cfg, is_train=False), relabel=False)
     batch = collate([dataset[0], dataset[1]])
     device = torch.device(looker.cfg.MODEL.DEVICE)
@@ -97,6 +103,9 @@ def _pictures(looker: Looker, items: list[VehicleImage], plain: bool) -> dict[st
     pictures = {"as seen": (plain_picture(images[0]), plain_picture(images[1]))} if plain else {}
     for name, heat in maps.items():
         title = looker.name if len(maps) == 1 else f"{looker.name}, {name}"
+        if heat.amin() > _FLAT:  # a feature of two branches, say, of which the map sees one: a single colour says nothing
+            flat.append(title)
+            continue
         pictures[title] = heat_picture(images[0], heat[0]), heat_picture(images[1], heat[1])
     return pictures
 

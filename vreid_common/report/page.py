@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -14,8 +14,9 @@ from vreid_common.files import write_atomically
 from vreid_common.report.activation_pairs import ActivationPair
 from vreid_common.report.analysis import Analysis
 from vreid_common.report.charts import COLOURS, Chart, Scatter, cmc_chart, histogram_chart, scatter_chart
-from vreid_common.report.html import html_environment
+from vreid_common.report.html import breakable, html_environment
 from vreid_common.report.shot import shot_of
+from vreid_common.report.terms import terms_of
 from vreid_common.report.thumbnails import Thumbnails
 from vreid_common.structures import UNKNOWN, VIEWS
 from vreid_common.versions import package_versions
@@ -33,6 +34,7 @@ class Page:
         settings: what they depend on, name → value.
         configs: models' configurations, name → text.
         activations: activation maps, if any.
+        terms: what features and metrics of the model's own are, by name.
         written: the time that the page bears. All else is the same for the same input.
     """
 
@@ -42,6 +44,7 @@ class Page:
     settings: Mapping[str, str]
     configs: Mapping[str, str]
     activations: Sequence[ActivationPair] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 def now() -> str:
@@ -63,12 +66,15 @@ def render_page(page: Page) -> str:
     sides = {"query": analysis.query, "gallery": analysis.gallery}
     environment = html_environment("vreid_common.report")
     environment.filters |= {"percent": lambda share: f"{100 * share:.2f}", "distance": lambda value: f"{value:#.4g}"}
+    environment.filters["breakable"] = breakable
     environment.tests["missing"] = np.isnan
     return environment.get_template("report.html").render(
         page=page,
         analysis=analysis,
         main=analysis.rankings[0],
         columns=_columns(analysis),
+        terms=_terms(page),
+        flat=list(dict.fromkeys(name for pair in page.activations for name in pair.flat)),
         cmc=_cmc(analysis),
         histograms=_histograms(analysis),
         scatters=_scatters(analysis),
@@ -90,6 +96,13 @@ def _extent(analysis: Analysis) -> str:
     if found is not None and found.num_gallery != len(analysis.gallery):
         return " This and all below is of the gallery ranked image by image, by the same rule."
     return ""
+
+
+def _terms(page: Page) -> dict[str, str]:
+    """What the names of the table mean: of its columns, and of the model's own features that rankings are called after."""
+    columns = _columns(page.analysis)
+    names = {ranking.name.partition(",")[0] for ranking in page.analysis.rankings} | set(columns)
+    return {name: meaning for name, meaning in page.terms.items() if name in names} | terms_of(columns)
 
 
 def _columns(analysis: Analysis) -> list[str]:

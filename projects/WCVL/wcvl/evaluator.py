@@ -1,5 +1,7 @@
 """VehicleEvaluator with the class separability criterion (Eq. 6) beside every feature's metrics."""
 
+from typing import ClassVar
+
 from torch.nn.functional import normalize
 
 from vreid_common.evaluation import VehicleEvaluator
@@ -14,6 +16,15 @@ class WCVLEvaluator(VehicleEvaluator):
 
     They describe the features that are compared: L2-normalised where TEST.METRIC is the cosine, else as the model returns them.
     """
+
+    terms: ClassVar = {
+        "na": "The network's feature and the cross-view module's: each normalised, then averaged (Fig. 4).",
+        "an": "The network's feature and the cross-view module's: averaged, then normalised (Fig. 4).",
+        "nan": "The network's feature and the cross-view module's: normalised, averaged, normalised again (Fig. 4).",
+        "main": "The feature of the network without the cross-view module.",
+        "global": "The network's feature that the cross-view module learns from (x_g).",
+        "cv": "The cross-view module's feature alone (x_cv).",
+    }
 
     def extra_metrics(self, name: str, query: FeatureSet, gallery: FeatureSet) -> dict[str, float]:
         """

@@ -54,7 +54,7 @@ def plain_ap() -> Callable[[np.ndarray, np.ndarray, np.ndarray], float]:
 class PageReader(HTMLParser):
     """Reads a page into elements: (tag, attributes, text within), and checks that it is whole and needs nothing else."""
 
-    _VOID = ("meta", "img", "link", "br", "input", "hr")
+    _VOID = ("meta", "img", "link", "br", "input", "hr", "wbr")
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -17,6 +17,7 @@ from vreid_common.evaluation import (
 )
 from vreid_common.report.activation_pairs import ActivationPair, choose_pairs
 from vreid_common.report.analysis import Amounts, analyse
+from vreid_common.report.html import breakable
 from vreid_common.report.page import Page, render_page, write_page
 from vreid_common.report.ranking import Ranking
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
@@ -114,7 +115,15 @@ def test_names_of_users_are_text(sets, read_page):
     html = render_page(page_of(found))
     page = read_page(html)
     assert "<script" not in html
-    assert {text for _, text in page.all("summary")} == {"<b>", "expanded", "Configuration of model"}
+    assert {text for _, text in page.all("summary")} == {
+        "<b>",
+        "expanded",
+        "Configuration of model",
+        "What these mean",
+        "Best",
+        "Worst",
+        "Random",
+    }
     assert '<img src=x onerror="1">0' in {text for _, text in page.all("span", class_="gone")}
 
 
@@ -205,3 +214,28 @@ def test_activation_maps_of_two_models(analysis, read_page):
     names = [text for _, text in page.all("p") if text in ("as seen", "R50 <1>", "WCVL")]
     assert names == ["as seen", "R50 <1>", "WCVL"] * 2
     assert sum(found["src"] == uri for found, _ in page.all("img")) == 12
+
+
+def test_a_feature_whose_map_is_one_colour_is_left_out_and_said(analysis, read_page):
+    uri = "data:image/jpeg;base64,AAAA"
+    pairs = [ActivationPair(0, 0, {"as seen": (uri, uri), "WCVL, main": (uri, uri)}, flat=("WCVL, na",))]
+    page = read_page(render_page(page_of(analysis, activations=pairs)))
+    assert sum("There is no map of WCVL, na:" in text for _, text in page.all("p", class_="note")) == 1
+
+
+def test_names_and_metrics_are_explained_where_they_stand(sets, read_page):
+    found = analyse([Ranking("na", Pipeline(), *sets)], SameCameraExcluded(), AMOUNTS)
+    page = read_page(render_page(page_of(found, terms={"na": "Two features as one.", "cv": "Another."})))
+    assert [text for _, text in page.all("dt") if text in ("na", "cv", "mINP")] == ["na", "mINP"]
+    assert any(text.startswith("Mean inverse negative penalty") for _, text in page.all("dd"))
+
+
+def test_names_break_at_their_joints():
+    assert breakable("k_reciprocal(k1=20, k2=6)") == "k_<wbr>reciprocal(<wbr>k1=<wbr>20, k2=<wbr>6)"
+    assert breakable("<b>a+b") == "&lt;b&gt;a+<wbr>b"
+
+
+def test_long_parts_are_folded(analysis):
+    html = render_page(page_of(analysis))
+    assert '<details id="best" open>' in html
+    assert '<details id="worst" >' in html

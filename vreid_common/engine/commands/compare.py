@@ -24,6 +24,12 @@ __all__ = ["add_compare_arguments", "run_compare"]
 _UNITS = {"cosine": "cosine distance", "euclidean": "squared Euclidean distance", "dot": "negative inner product"}
 
 
+_NO_VERDICT = (
+    "These say how alike the model finds the images, not whether they show one vehicle: compare with pairs that you know, or "
+    "with the distances in a report of the model (vreid report)."
+)
+
+
 def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of ``vreid compare``."""
     parser.add_argument("first", help="an image, or a folder of images")
@@ -51,6 +57,7 @@ def run_compare(args: argparse.Namespace) -> int:
     pairs = list(_pairs(first, second, metric, args.top or len(second)))
     if len(pairs) == 1 and not args.top:
         print(f"cosine similarity {pairs[0]['cosine']:.4f}, {_UNITS[metric]} {pairs[0]['distance']:.4f}")
+        print(_NO_VERDICT)
     else:
         rows = [[pair["first"], pair["second"], f"{pair['cosine']:.4f}", f"{pair['distance']:.4f}"] for pair in pairs]
         print(tabulate(rows, headers=["first", "second", "cosine similarity", _UNITS[metric]], disable_numparse=True))

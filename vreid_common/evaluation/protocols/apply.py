@@ -68,4 +68,7 @@ def mean_result(results: Sequence[ProtocolResult]) -> ProtocolResult:
         num_valid_queries=rankings[0].num_valid_queries,
         num_queries=rankings[0].num_queries,
     )
-    return ProtocolResult(metrics, ranking, results[0].num_gallery, num_draws=len(results))
+    tied = max(result.num_tied for result in results)
+    return ProtocolResult(
+        metrics, ranking, results[0].num_gallery, num_draws=len(results), num_tied=tied, one_match=results[0].one_match
+    )

@@ -17,9 +17,13 @@ from vreid_common.evaluation.metrics import Normalizer, RankingMetrics, evaluate
 from vreid_common.evaluation.protocols.selection import Selection
 from vreid_common.evaluation.roc import rule_tpr_at_fpr
 from vreid_common.evaluation.rules import MatchRule, all_of, any_image, other_view, same_view
+from vreid_common.evaluation.ties import count_tied_queries
+from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
 
 __all__ = ["Labels", "Protocol", "ProtocolResult"]
+
+_NEARLY_ALL = 0.9
 
 RANKS = (1, 5, 10)
 """The ranks of the CMC that tables show."""
@@ -48,6 +52,8 @@ class ProtocolResult:
         num_gallery: how many gallery entries (images or tracks) each query was ranked against.
         num_draws: how many random draws the metrics are means of; 1 where nothing is drawn.
         submission: (Q, K) indices of each query's first gallery images, of a protocol that is there to hand them in.
+        num_tied: how many queries' nearest match is exactly as near as an image of another vehicle.
+        one_match: whether nearly all queries have a single match.
     """
 
     metrics: dict[str, float]
@@ -55,6 +61,8 @@ class ProtocolResult:
     num_gallery: int
     num_draws: int = 1
     submission: np.ndarray | None = None
+    num_tied: int = 0
+    one_match: bool = False
 
 
 class Protocol:
@@ -143,6 +151,16 @@ class Protocol:
             sentences.append(f"{queries:,} queries, {left_out:,} of them left out for want of a match; gallery of {size}.")
         else:
             sentences.append(f"Gallery of {size}.")
+        if found.num_tied:
+            sentences.append(
+                f"WARNING: for {found.num_tied:,} queries an image of another vehicle is exactly as near as the first match; "
+                "the gallery's order decides these, as it does where features are all alike."
+            )
+        if found.one_match and reranking != str(Pipeline()):
+            sentences.append(
+                "Nearly every query has one match only. Re-ranking draws on several images of a vehicle, and makes such data "
+                "worse more often than better: compare with the ranking as it is."
+            )
         return " ".join(sentences)
 
     def measure(self, query: Labels, gallery: Labels, distance: DistanceRows, match: MatchRule) -> ProtocolResult:
@@ -181,4 +199,7 @@ class Protocol:
         if self.fprs:
             tprs = rule_tpr_at_fpr(distance, query.pids, gallery.pids, match, self.fprs, self.group)
             metrics |= {f"TPR@FPR={fpr:.0e}": tpr for fpr, tpr in zip(self.fprs, tprs, strict=True)}
-        return ProtocolResult(metrics, ranking, distance.shape[1])
+        tied = count_tied_queries(distance, query.pids, gallery.pids, match)
+        matches = found[""].num_matches
+        one_match = np.count_nonzero(matches == 1) > _NEARLY_ALL * np.count_nonzero(matches)
+        return ProtocolResult(metrics, ranking, distance.shape[1], num_tied=tied, one_match=one_match)
