@@ -8,6 +8,7 @@ rendered vehicles with the same batch, augmentation, optimizer and number of wor
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import tempfile
 import time
 import types
@@ -27,7 +28,9 @@ from fastreid.data.transforms import build_transforms
 from fastreid.engine import DefaultTrainer, HookBase, default_setup
 from fastreid.evaluation import ReidEvaluator
 from fastreid.evaluation import inference_on_dataset as fastreid_inference
+from fastreid.solver import build as solver
 from fastreid.solver import build_optimizer
+from fastreid.utils import params
 from harness import Turns, build_parser, compare, save
 from torch import nn
 from torch.optim import Optimizer
@@ -212,6 +215,7 @@ class MendedTrainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> tuple[Optimizer, Any]:
+        solver.ContiguousParams = _uncured(params).ContiguousParams
         optimizer, flat_buffers = build_optimizer(cfg, model, contiguous=True)
         # B1: since torch 2 zero_grad drops the gradients by default, and with them the views that the flat buffers are made of.
         optimizer.zero_grad = partial(optimizer.zero_grad, set_to_none=False)
@@ -219,9 +223,17 @@ class MendedTrainer(DefaultTrainer):
 
 
 def _use_fastreid_loader(device: str) -> None:
-    """FastReID's loader copies to the GPU in the background and works there; compat replaces it because of the CPU (A3)."""
+    """FastReID's loader copies to the GPU in the background and works there; compat changes it because of the CPU (A3)."""
     if device == "cuda":
-        build.DataLoaderX = data_utils.DataLoaderX
+        build.DataLoaderX = _uncured(data_utils).DataLoaderX
+
+
+def _uncured(module: types.ModuleType) -> types.ModuleType:
+    """The module as its file has it: compat changes FastReID's classes in place."""
+    spec = importlib.util.spec_from_file_location(f"uncured_{module.__name__.replace('.', '_')}", module.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    return again
 
 
 def _normalise_in_place(model: nn.Module, batch: Mapping[str, Any]) -> torch.Tensor:

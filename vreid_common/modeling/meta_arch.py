@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vreid_common.config import BASELINE_LOSSES, check_values
 from vreid_common.registry import LOSS_REGISTRY
-from vreid_common.weights import load_pretrained
+from vreid_common.weights import load_pretrained, without_file
 
 __all__ = ["VehicleBaseline"]
 
@@ -41,7 +41,7 @@ class VehicleBaseline(Baseline):
         check_values(cfg, "MODEL.LOSSES.NAME")
         others = [name for name in cfg.MODEL.LOSSES.NAME if name not in BASELINE_LOSSES]
         registered = {_loss_key(name): LOSS_REGISTRY.get(name)(cfg) for name in others}
-        arguments = {**super().from_config(_without_weights_file(cfg)), "registered_losses": registered}
+        arguments = {**super().from_config(without_file(cfg)), "registered_losses": registered}
         if cfg.MODEL.BACKBONE.PRETRAIN and cfg.MODEL.BACKBONE.PRETRAIN_PATH:
             load_pretrained(arguments["backbone"], cfg.MODEL.BACKBONE.PRETRAIN_PATH)
         return arguments
@@ -59,16 +59,6 @@ class VehicleBaseline(Baseline):
             for key, loss in self.registered_losses.items():
                 losses[key] = loss(outputs, gt_labels)
         return losses
-
-
-def _without_weights_file(cfg: CfgNode) -> CfgNode:
-    """FastReID's builders would read PRETRAIN_PATH, each for files of one kind, and pass over what does not fit."""
-    if not cfg.MODEL.BACKBONE.PRETRAIN_PATH:
-        return cfg
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.MODEL.BACKBONE.PRETRAIN = False
-    return cfg
 
 
 def _loss_key(name: str) -> str:

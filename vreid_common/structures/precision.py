@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -17,7 +18,49 @@ class _Users:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.count = 0
-        self.precision = "highest"
+        self.found: _Settings | None = None
+
+
+class _Settings:
+    """What is set for float32 products, by either of PyTorch's two interfaces.
+
+    The older one (``torch.set_float32_matmul_precision``) has one value and raises once the newer one
+    (``fp32_precision`` of each backend, since PyTorch 2.9) was used in another way.
+    """
+
+    def __init__(self) -> None:
+        self.by_backend = {backend: _own_value(backend) for backend in _backends()}
+        try:
+            self.old: str | None = torch.get_float32_matmul_precision()
+        except RuntimeError:
+            self.old = None
+
+    def set_full(self) -> None:
+        if self.old is not None:
+            torch.set_float32_matmul_precision("highest")
+            return
+        for backend in self.by_backend:
+            backend.fp32_precision = "ieee"
+
+    def restore(self) -> None:
+        if self.old is not None:
+            torch.set_float32_matmul_precision(self.old)
+        for backend, value in self.by_backend.items():
+            backend.fp32_precision = value
+
+
+def _backends() -> list[Any]:
+    both = (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
+    return [backend for backend in both if hasattr(backend, "fp32_precision")]
+
+
+def _own_value(backend: Any) -> str:
+    """What is set for products themselves: "none" where they follow ``torch.backends.fp32_precision``."""
+    value = backend.fp32_precision
+    backend.fp32_precision = "none"
+    follows = backend.fp32_precision == value
+    backend.fp32_precision = value
+    return "none" if follows else value
 
 
 _users = _Users()
@@ -31,8 +74,8 @@ def full_precision(device: torch.device) -> Iterator[None]:
     """
     with _users.lock:
         if _users.count == 0:
-            _users.precision = torch.get_float32_matmul_precision()
-            torch.set_float32_matmul_precision("highest")
+            _users.found = _Settings()
+            _users.found.set_full()
         _users.count += 1
     try:
         with torch.autocast(device.type, enabled=False):
@@ -41,4 +84,4 @@ def full_precision(device: torch.device) -> Iterator[None]:
         with _users.lock:
             _users.count -= 1
             if _users.count == 0:
-                torch.set_float32_matmul_precision(_users.precision)
+                _users.found.restore()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from vreid_common.errors import InputError
 
-__all__ = ["load_checkpoint_file", "numpy_globals"]
+__all__ = ["load_checkpoint_file"]
 
 CONTAINERS = ("model", "state_dict", "model_state", "model_state_dict", "net")
 """What programs call the state dict in their checkpoints: FastReID, torchvision's examples, pycls, and others."""
@@ -33,7 +33,7 @@ def load_checkpoint_file(path: str) -> dict[str, Any]:
             with Path(path).open("rb") as file:
                 content = _ArrayUnpickler(file, encoding="latin1").load()
         else:
-            with torch.serialization.safe_globals(numpy_globals()):
+            with torch.serialization.safe_globals(_numpy_globals()):
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of bytes that are no checkpoint, the readers raise whatever they run into
         raise InputError(f"{path} {_unreadable(error)}") from error
@@ -63,7 +63,7 @@ def _unreadable(error: Exception) -> str:
     return "is not a checkpoint, or it is damaged."
 
 
-def numpy_globals() -> list[Any]:
+def _numpy_globals() -> list[Any]:
     """What torch's weights-only loader must know to read NumPy arrays and scalars, as FastReID's files may hold."""
     reconstruct, scalar = np._core.multiarray._reconstruct, np._core.multiarray.scalar
     # Files written by NumPy 1 name the module numpy.core.

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from yacs.config import CfgNode
 
 from vreid_common.errors import InputError
 from vreid_common.weights.file import load_checkpoint_file
 
-__all__ = ["load_pretrained"]
+__all__ = ["load_pretrained", "without_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,19 @@ def load_pretrained(backbone: nn.Module, path: str) -> None:
             )
     backbone.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
     logger.info("Pretrained weights of %d tensors from %s.", len(own), path)
+
+
+def without_file(cfg: CfgNode) -> CfgNode:
+    """``cfg`` for a builder that is to leave MODEL.BACKBONE.PRETRAIN_PATH to ``load_pretrained``.
+
+    FastReID's builders would read it, each for files of one kind, and pass over what does not fit.
+    """
+    if not cfg.MODEL.BACKBONE.PRETRAIN_PATH:
+        return cfg
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    return cfg
 
 
 def _of_backbone(state: dict[str, object], own: dict[str, Tensor]) -> dict[str, Tensor]:

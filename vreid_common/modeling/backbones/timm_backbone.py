@@ -14,6 +14,7 @@ from torch import nn
 
 from vreid_common.errors import InputError
 from vreid_common.suggestions import did_you_mean
+from vreid_common.weights import load_pretrained
 
 __all__ = ["build_timm_backbone"]
 
@@ -26,8 +27,8 @@ def build_timm_backbone(cfg: CfgNode) -> nn.Module:
     """timm's network ``MODEL.BACKBONE.TIMM_MODEL`` without its pooling and classifier: (B, 3, H, W) → (B, C, H/s, W/s).
 
     ``LAST_STRIDE`` 1 keeps the resolution in the last stage that would halve it, as in FastReID's ResNets: its strides become 1
-    and nothing is dilated. ``NORM`` is BN or syncBN. Of the other keys only ``PRETRAIN`` is read; ``WITH_IBN`` and the
-    like are properties of the network's name.
+    and nothing is dilated. ``NORM`` is BN or syncBN. Of the other keys only ``PRETRAIN`` and ``PRETRAIN_PATH`` are read;
+    ``WITH_IBN`` and the like are properties of the network's name.
 
     Raises:
         InputError: timm has no such network, its output is no feature map, FEAT_DIM is not its number of channels, its strides
@@ -39,7 +40,7 @@ def build_timm_backbone(cfg: CfgNode) -> nn.Module:
         raise InputError(f"MODEL.BACKBONE.TIMM_MODEL is {keys.TIMM_MODEL!r}, which timm does not have; {hint}")
     if keys.NORM not in ("BN", "syncBN"):
         raise InputError(f"MODEL.BACKBONE.NORM is {keys.NORM!r}: timm's networks have BN or syncBN.")
-    network = _create(keys.TIMM_MODEL, keys.PRETRAIN)
+    network = _create(keys.TIMM_MODEL, keys.PRETRAIN and not keys.PRETRAIN_PATH)
     shape = _output_shape(network)
     if len(shape) != 4:
         raise InputError(f"MODEL.BACKBONE.TIMM_MODEL {keys.TIMM_MODEL} gives {len(shape)}-d output, not a feature map.")
@@ -53,6 +54,8 @@ def build_timm_backbone(cfg: CfgNode) -> nn.Module:
         _keep_last_resolution(network)
         if _output_shape(network)[2:] != tuple(2 * side for side in shape[2:]):
             raise InputError(f"MODEL.BACKBONE.LAST_STRIDE 1 cannot be had from {keys.TIMM_MODEL}: use 2.")
+    if keys.PRETRAIN and keys.PRETRAIN_PATH:
+        load_pretrained(network, keys.PRETRAIN_PATH)
     return convert_sync_batchnorm(network) if keys.NORM == "syncBN" else network
 
 
