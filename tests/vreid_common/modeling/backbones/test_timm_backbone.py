@@ -55,7 +55,10 @@ def test_timms_file_of_weights(tmp_path):
     torch.save(network.state_dict(), tmp_path / "w.pth")
     backbone = build_backbone(config(*SMALL))
     load_pretrained(backbone, str(tmp_path / "w.pth"))
-    assert all(torch.equal(value, network.state_dict()[key]) for key, value in backbone.state_dict().items())
+    # By itself too, as FastReID's own Baseline builds it: the hub is not asked.
+    named = build_backbone(config(*SMALL, PRETRAIN=True, PRETRAIN_PATH=str(tmp_path / "w.pth")))
+    for loaded in (backbone, named):
+        assert all(torch.equal(value, network.state_dict()[key]) for key, value in loaded.state_dict().items())
 
 
 def test_it_goes_into_fastreids_baseline():
