@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from vreid_common.errors import InputError
 
@@ -18,6 +18,7 @@ __all__ = [
     "describe_bytes",
     "file_sha256",
     "free_bytes",
+    "open_lock",
     "reason_of",
     "write_atomically",
     "write_json",
@@ -51,7 +52,8 @@ def write_atomically(path: Path, write: Callable[[Path], object], size: int | No
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
-            temporary.touch()
+            temporary.unlink(missing_ok=True)  # a link of this name would have another file written
+            temporary.touch(exist_ok=False)
             mode = temporary.stat().st_mode
             write(temporary)
             temporary.chmod(mode)  # safetensors writes a file of its own that nobody else may read
@@ -92,6 +94,21 @@ def free_bytes(path: str | os.PathLike[str]) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def open_lock(path: Path) -> IO[str]:
+    """Opens a file to be locked, which is made where it is not there and keeps what it holds.
+
+    Raises:
+        InputError: it is a link, which a folder from somebody else may hold.
+        OSError: it cannot be opened.
+    """
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+")
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"{path} is a link: remove it, as a lock's file is none.") from error
+        raise
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

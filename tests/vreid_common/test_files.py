@@ -33,3 +33,13 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path, mask: int):
     finally:
         os.umask(before)
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o666 & ~mask}
+
+
+def test_a_link_of_the_temporary_name_is_not_followed(tmp_path: Path):
+    """A folder from somebody else may hold one for every process's number."""
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / f".a.txt.{os.getpid()}.tmp").symlink_to(tmp_path / "precious")
+    write_atomically(tmp_path / "a.txt", lambda path: path.write_text("new"))
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert not (tmp_path / "a.txt").is_symlink()

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import yaml
 from fastreid.config.config import BASE_KEY
-from fastreid.utils.file_io import PathManager
 
 from vreid_common.config.written import shown
 from vreid_common.errors import InputError
@@ -67,14 +66,12 @@ def written_values(file: str) -> dict[str, Any]:
 def _compose(file: str, chain: tuple[str, ...]) -> yaml.Node | None:
     """The file's tree of nodes, which know their lines."""
     said = f"{chain[-1]}: {BASE_KEY} names {file}" if chain else f"--config-file {file}"
-    remote = file.startswith(("http://", "https://"))
+    if chain and file.startswith(("http://", "https://")):
+        raise InputError(f"{said}, but nothing is fetched: save that file beside this one and name it.")
     try:
-        if remote:
-            with PathManager.open(file, "r") as stream:
-                text = stream.read()
-        else:
-            text = Path(file).read_text(encoding="utf-8")
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        if chain and Path(file).exists() and not Path(file).is_file():  # a device or a pipe may have no end
+            raise IsADirectoryError
+        return yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except FileNotFoundError as error:
         raise InputError(f"{said}{',' if chain else ''} {'which ' if chain else ''}does not exist.") from error
     except IsADirectoryError as error:

@@ -16,6 +16,8 @@ PREPROCESSINGS = ("none", "normalize", "resize")
 
 _FORMAT = "vreid-export-1"
 _PREFIX = "vreid."
+_LARGEST_SIDE = 16384
+"""Pixels of a side of an image that a network sees."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,22 @@ class ExportRecord:
         """(height, width) that the network sees."""
         return self.crop or self.size
 
+    def _check(self) -> None:
+        """Raises ``ValueError`` where a value cannot be one of ``vreid export``: images of this size are to be made."""
+        sizes = [self.size, *([self.crop] if self.crop is not None else [])]
+        texts = [self.project, self.architecture, self.checkpoint, self.config]
+        sound = (
+            self.preprocessing in PREPROCESSINGS
+            and all(len(size) == 2 and all(type(side) is int and 0 < side <= _LARGEST_SIDE for side in size) for size in sizes)
+            and all(len(values) == 3 and all(map(_is_number, values)) for values in (self.pixel_mean, self.pixel_std))
+            and type(self.flip) is bool
+            and all(isinstance(text, str) for text in texts)
+            and bool(self.features)
+            and all(type(dimensions) is int and dimensions > 0 for dimensions in self.features.values())
+        )
+        if not sound:
+            raise ValueError("not the values of an export")
+
     def to_properties(self) -> dict[str, str]:
         """Texts for ONNX's metadata_props: each attribute as JSON under "vreid.<name>"."""
         values = {"format": _FORMAT, **asdict(self)}
@@ -76,6 +94,12 @@ class ExportRecord:
             values = {field.name: values[field.name] for field in fields(cls)}
             for name in ("size", "crop", "pixel_mean", "pixel_std"):
                 values[name] = values[name] and tuple(values[name])
-            return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
+            record = cls(**values)
+            record._check()
+            return record
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise InputError(f"{file} lacks the metadata of `vreid export` (format {_FORMAT}): export it again.") from error
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 from vreid_common.features.gather import tell_all
-from vreid_common.files import write_atomically
+from vreid_common.files import open_lock, write_atomically
 
 __all__ = ["FeatureStore", "open_store", "shard_size"]
 
@@ -179,7 +179,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Holds the folder's lock; the system gives it back when the process ends, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock = open_lock(folder / "lock")
     except OSError as error:
         raise InputError(f"Cannot write into {folder}: {error.strerror}.") from error
     with lock:

@@ -26,7 +26,7 @@ from typing import Any
 import faiss
 
 from vreid_common.errors import InputError
-from vreid_common.files import write_atomically, write_json
+from vreid_common.files import open_lock, write_atomically, write_json
 from vreid_common.gallery.gallery import Gallery
 from vreid_common.gallery.index import INDEX_KINDS, Index, Recall
 from vreid_common.structures import METRICS, FeatureSet
@@ -72,12 +72,13 @@ def edit_gallery(folder: str | os.PathLike[str], change: Callable[[Gallery], Gal
     return changed
 
 
-def load_gallery(folder: str | os.PathLike[str], *, mapped: bool = True) -> Gallery:
+def load_gallery(folder: str | os.PathLike[str], *, mapped: bool = True, indexed: bool = True) -> Gallery:
     """Reads a gallery, after its index was compared with the digest that its record has of it.
 
     Args:
         folder: as ``save_gallery`` wrote it.
         mapped: map the index into memory; False reads it, so that images can be added.
+        indexed: False leaves the index unread: faiss is not made for files that somebody crafted.
 
     Raises:
         InputError: the folder is no gallery, or a file of it is missing, damaged or of another gallery.
@@ -87,7 +88,7 @@ def load_gallery(folder: str | os.PathLike[str], *, mapped: bool = True) -> Gall
     images = FeatureSet.load(folder / record["features"])
     if list(images.features.shape) != [record["images"], record["dimensions"]]:
         raise InputError(f"{folder / record['features']} is not of the gallery that {folder / _RECORD} describes.")
-    index = None if record["index"] is None else _read_index(folder, record, mapped)
+    index = _read_index(folder, record, mapped) if indexed and record["index"] is not None else None
     return Gallery(images, record["metric"], index, record["wanted_recall"], record["model"])
 
 
@@ -164,7 +165,7 @@ def _digest(path: Path) -> str:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Holds the gallery's lock; the system gives it back when the process ends, however it ends."""
-    with (folder / ".lock").open("w") as lock:
+    with open_lock(folder / ".lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

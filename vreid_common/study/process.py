@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vreid_common.errors import InputError
+from vreid_common.files import open_lock
 from vreid_common.study.plan import Run
 from vreid_common.study.results import read_run_output
 
@@ -94,7 +95,7 @@ class RunProcess:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         if gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
-        with (folder / "lock").open("w") as lock, (folder / "study.log").open("ab") as log:
+        with open_lock(folder / "lock") as lock, (folder / "study.log").open("ab") as log:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from vreid_common.files import open_lock
+
 __all__ = ["locked"]
 
 _LOCK = ".lock"
@@ -22,7 +24,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Holds the folder's lock, which the system frees when the process ends, however it ends. Its file goes with the holder."""
     path = folder / _LOCK
     while True:
-        with path.open("a") as file:
+        with open_lock(path) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

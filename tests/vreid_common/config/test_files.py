@@ -27,6 +27,8 @@ def refused(tmp_path: Path, text: str, *opts: object, **others: str) -> str:
         ("_BASE_: a.yml", "a.yml: _BASE_ goes in a circle: a.yml -> a.yml."),
         ("_BASE_: gone.yml", "a.yml: _BASE_ names gone.yml, which does not exist."),
         ("_BASE_: .", "which does not exist as a file"),
+        ("_BASE_: /dev/zero", "a.yml: _BASE_ names /dev/zero, which does not exist as a file"),
+        ("_BASE_: http://example.org/b.yml", "_BASE_ names http://example.org/b.yml, but nothing is fetched: save that file"),
         ("_BASE_: [b.yml]", "a.yml:1: _BASE_ is ['b.yml']: name one file."),
         ("_BASE_:", "a.yml:1: _BASE_ is None: name one file."),
         ("SEED: &x [*x]", "a.yml:1: the value that an anchor names holds itself."),

@@ -1,5 +1,7 @@
 """The metadata of exported files."""
 
+import json
+
 import pytest
 
 from vreid_common.errors import InputError
@@ -26,5 +28,20 @@ def test_exception(make_record, lost):
             with pytest.raises(InputError, match="x.onnx lacks the metadata of `vreid export`"):
                 ExportRecord.from_properties(other, "x.onnx")
     del properties[lost]
+    with pytest.raises(InputError, match="x.onnx lacks the metadata of `vreid export`"):
+        ExportRecord.from_properties(properties, "x.onnx")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", [10**9, 10**9]), ("size", [0, 5]), ("size", [32]), ("size", None), ("size", "ab"), ("size", [True, 5]),
+        ("crop", [-1, 5]), ("pixel_mean", [1, 2]), ("pixel_std", ["a", "b", "c"]), ("flip", 1), ("features", {}),
+        ("features", {"f": "x"}), ("features", [1]), ("preprocessing", "none of them"), ("project", 7), ("checkpoint", None),
+    ],
+)  # fmt: skip
+def test_exception_values_that_no_export_has(make_record, name, value):
+    """A stranger's file: images of this size are made before the graph sees them."""
+    properties = {**make_record().to_properties(), f"vreid.{name}": json.dumps(value)}
     with pytest.raises(InputError, match="x.onnx lacks the metadata of `vreid export`"):
         ExportRecord.from_properties(properties, "x.onnx")

@@ -88,7 +88,7 @@ def _check_together(args: argparse.Namespace) -> None:
 
 def _read_session(args: argparse.Namespace) -> tuple[Session, str]:
     """What searches, and why pictures cannot be searched for, if they cannot."""
-    saved = load_gallery(args.saved) if args.saved else None
+    saved = load_gallery(args.saved, indexed=False) if args.saved else None
     extraction, no_upload = _read_extraction(args, saved)
     metric = saved.metric if saved else args.metric or "cosine"
     settled = argparse.Namespace(**{**vars(args), "metric": metric, "device": args.device or "cpu"})

@@ -65,7 +65,7 @@ def run_search(args: argparse.Namespace) -> int:
     if args.set and not args.rerank:
         raise InputError("--set goes with --rerank.")
     share_cores(1)
-    gallery = load_gallery(args.gallery)
+    gallery = load_gallery(args.gallery, indexed=not args.exact)
     pipeline = _read_pipeline(args, gallery.metric)
     query = _read_query(args, gallery)
     indices, distances = gallery.search(query, args.top, pipeline, args.candidates, exact=args.exact)

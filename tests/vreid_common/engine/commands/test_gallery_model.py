@@ -5,6 +5,10 @@ import os
 import sys
 
 import pytest
+import torch
+
+from vreid_common.gallery import load_gallery
+from vreid_common.structures import FeatureSet
 
 
 @pytest.fixture
@@ -99,6 +103,30 @@ def test_devices_and_pipes_are_not_read(gallery, vreid, change, vehicles, tmp_pa
     for kind in ("config_file", "weights"):
         change(**files(**{kind: device}))
         assert f"{device} does not exist" in vreid(*search, status=2)
+
+
+def test_an_exact_search_reads_no_index(vreid, tmp_path, monkeypatch):
+    features = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    FeatureSet.create(features, torch.arange(300) % 7).save(tmp_path / "f")
+    vreid("gallery", "build", tmp_path / "g", "--features", tmp_path / "f", "--index", "hnsw")
+
+    def trap(*_):
+        raise AssertionError("read")
+
+    monkeypatch.setattr("faiss.read_index", trap)
+    search = ("search", tmp_path / "g", "--query", tmp_path / "f", "--top", 1)
+    assert "0.0000" in vreid(*search, "--exact")
+    with pytest.raises(AssertionError, match="read"):
+        load_gallery(tmp_path / "g")
+
+
+def test_a_lock_that_is_a_link_leaves_its_target_alone(gallery, vreid, tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (gallery / ".lock").unlink()
+    (gallery / ".lock").symlink_to(tmp_path / "precious")
+    path = load_gallery(gallery).images.paths[0]
+    assert ".lock is a link: remove it" in vreid("gallery", "remove", gallery, path, status=2)
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def test_what_became_of_its_files(gallery, vreid, vehicles, config_file, weights):
