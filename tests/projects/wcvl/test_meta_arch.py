@@ -256,6 +256,18 @@ class TestCheckpoint:
         own = model.cross_view.layers[0].state_dict()
         assert all(torch.equal(value, main.backbone.layer4.state_dict()[key]) for key, value in own.items())
 
+    def test_feature_main_may_be_of_fastreids_model_zoo(self, build, main_checkpoint, tmp_path):
+        """Whose names are those of earlier releases."""
+        main, _ = main_checkpoint
+        names = {"heads.bottleneck.0.": "heads.bnneck.", "heads.weight": "heads.classifier.weight"}
+        state = {}
+        for key, value in main.state_dict().items():
+            state[next((key.replace(new, old) for new, old in names.items() if key.startswith(new)), key)] = value
+        assert "heads.bnneck.running_var" in state
+        torch.save({"model": state}, tmp_path / "zoo.pth")
+        loaded = build("WCVL.MAIN.WEIGHTS", str(tmp_path / "zoo.pth")).main.state_dict()
+        assert {key for key, value in main.state_dict().items() if not torch.equal(value, loaded[key])} == {"heads.weight"}
+
     def test_feature_both_modules_checkpoint_needs_no_main_checkpoint(self, build, tmp_path):
         model = build()
         Checkpointer(model, str(tmp_path)).save("both")
