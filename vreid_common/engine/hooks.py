@@ -33,21 +33,26 @@ class LRScheduler(HookBase):
 
 
 class FreezeHook(HookBase):
-    """Keeps the parts of the model in ``MODEL.FREEZE_LAYERS`` as they are for the first ``SOLVER.FREEZE_ITERS`` iterations.
+    """Keeps the parts of the model in ``MODEL.FREEZE_LAYERS`` as they are for the first ``iterations``, or, if None, for good.
 
     Their gradients are dropped before the update and their BN layers put to eval mode before every step, so neither an
     evaluation nor a resumed run lets them go early (B6).
 
     Raises:
-        InputError: the model has no such child.
+        InputError: the model has no such child, or nothing else that could be trained.
     """
 
-    def __init__(self, model: nn.Module, layers: list[str], iterations: int) -> None:
+    def __init__(self, model: nn.Module, layers: list[str], iterations: int | None) -> None:
         children = dict(model.named_children())
         for name in layers:
             if name not in children:
                 raise InputError(f"MODEL.FREEZE_LAYERS names {name!r}, but the model's parts are {', '.join(children)}.")
         self._modules = [children[name] for name in layers]
+        frozen = {id(parameter) for module in self._modules for parameter in module.parameters()}
+        if iterations is None and not any(p.requires_grad and id(p) not in frozen for p in model.parameters()):
+            raise InputError(
+                f"MODEL.FREEZE_LAYERS {list(layers)} leaves nothing to train: leave a part out, or set SOLVER.FREEZE_ITERS."
+            )
         self._iterations = iterations
         self._frozen = False
 
@@ -55,13 +60,13 @@ class FreezeHook(HookBase):
         self.trainer.after_backward.append(self._drop_gradients)
 
     def before_step(self) -> None:
-        frozen = self.trainer.iter < self._iterations
+        frozen = self._iterations is None or self.trainer.iter < self._iterations
         if frozen or self._frozen:
             for module in self._modules:
                 module.train(not frozen)
         if frozen != self._frozen:
-            change = f"Freezing the first {self._iterations} iterations of" if frozen else "Training again"
-            logger.info("%s: %d frozen parts.", change, len(self._modules))
+            until = "for the whole run" if self._iterations is None else f"for the first {self._iterations} iterations"
+            logger.info("%s: %d frozen parts.", f"Freezing {until}" if frozen else "Training again", len(self._modules))
         self._frozen = frozen
 
     def _drop_gradients(self) -> None:
@@ -74,7 +79,8 @@ class FreezeHook(HookBase):
 class BatchNormSync(HookBase):
     """Averages the running statistics of BN over the processes at the end of every epoch (B4).
 
-    Each process has seen its own images only; without this, every process evaluates another model and only one is saved.
+    Each process has seen its own images only, also in PreciseBN, which comes before; without this, every process evaluates
+    another model and only one is saved.
     """
 
     def __init__(self, model: nn.Module) -> None:

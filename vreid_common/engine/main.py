@@ -16,15 +16,17 @@ from vreid_common.engine.config_file import AddConfig, load_config
 from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.launch import end_together, launch
+from vreid_common.engine.manifest import FILE_NAME
 from vreid_common.engine.placement import place_on_device, share_cores
 from vreid_common.engine.progress import STAGE
 from vreid_common.engine.project import project_name
-from vreid_common.engine.results import copy_results, is_finished, write_results
+from vreid_common.engine.results import copy_results, write_results
+from vreid_common.engine.resuming import check_stages, is_finished
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
 from vreid_common.errors import InputError
-from vreid_common.files import write_atomically
 from vreid_common.guard import add_debug_argument, guard
+from vreid_common.weights import read_checkpoint_header
 
 __all__ = ["build_parser", "main"]
 
@@ -112,6 +114,8 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
         raise invalid(cfg, "DATASETS.TESTS", "--eval-only has nothing to evaluate: name a test set")
     for stage in due:  # all of them now: what is wrong with the last one must not be found after the first one was trained
         trainer.check_config(stage, training=not args.eval_only)
+    if args.resume and not args.eval_only:
+        check_stages(stages, trainer)
     results: dict[str, Any] = {}
     for number, stage in enumerate(due, start=1):
         set_up_logging(stage.OUTPUT_DIR)
@@ -139,13 +143,12 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
 def _train(cfg: CfgNode, trainer: type[Trainer], resume: bool) -> dict[str, Any]:
     started = time.monotonic()
     run = trainer(cfg)
-    _save_config(run.cfg)
     run.resume_or_load(resume=resume)
     results = run.train()
     if comm.is_main_process():
         checkpoint = Path(cfg.OUTPUT_DIR) / "model_final.pth"
         seconds = round(time.monotonic() - started, 1)
-        write_results(run.cfg, results, checkpoint, iterations=run.max_iter, seconds=seconds)
+        write_results(run.cfg, results, checkpoint, iterations=run.max_iter, seconds=seconds, manifest=FILE_NAME)
     return results
 
 
@@ -154,11 +157,7 @@ def _evaluate(cfg: CfgNode, trainer: type[Trainer]) -> dict[str, Any]:
     cfg.MODEL.WEIGHTS = trainer.checkpoint_to_evaluate(cfg)
     results = trainer.evaluate(cfg)
     if comm.is_main_process():
-        write_results(cfg, results, Path(cfg.MODEL.WEIGHTS), protocol=trainer.evaluation_record(cfg))
+        trained = read_checkpoint_header(cfg.MODEL.WEIGHTS)
+        seed = {"seed": trained["seed"]} if "seed" in trained else {}
+        write_results(cfg, results, Path(cfg.MODEL.WEIGHTS), protocol=trainer.evaluation_record(cfg), **seed)
     return results
-
-
-def _save_config(cfg: CfgNode) -> None:
-    if comm.is_main_process():
-        text = cfg.dump()
-        write_atomically(Path(cfg.OUTPUT_DIR) / "config.yaml", lambda temporary: temporary.write_text(text))

@@ -8,12 +8,13 @@ from typing import Any
 from fastreid.config import CfgNode
 
 from vreid_common.evaluation import RankingMetrics
+from vreid_common.evaluation.inference import evaluation_precision
 from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.files import write_atomically
 from vreid_common.reranking.pipeline import pipeline_from_config
 from vreid_common.versions import package_versions
 
-__all__ = ["copy_results", "drop_metrics_from", "is_finished", "write_curves", "write_results"]
+__all__ = ["copy_results", "drop_metrics_from", "write_curves", "write_results"]
 
 
 def write_results(
@@ -26,7 +27,7 @@ def write_results(
         results: metric → percent by test set.
         checkpoint: the weights that were evaluated.
         protocol: what the project adds to the protocol, or says otherwise.
-        **extra: further entries.
+        **extra: further entries, which take the place of those of the same name.
     """
     content = {
         "dataset": results,
@@ -34,6 +35,7 @@ def write_results(
             "name": cfg.TEST.PROTOCOL,
             "distance": cfg.TEST.METRIC,
             "flip": cfg.TEST.FLIP.ENABLED,
+            "precision": evaluation_precision(cfg),
             # The steps, or False: a study's table then says "no re-ranking".
             "re-ranking": ", ".join(map(str, pipeline_from_config(cfg).steps)) or False,
             **protocol_from_config(cfg).record,
@@ -73,12 +75,6 @@ def _validation(cfg: CfgNode) -> dict[str, int]:
 def copy_results(source: str, target: str) -> None:
     """Gives the folder ``target`` the results.json of ``source``."""
     _write(Path(target), (Path(source) / "results.json").read_text())
-
-
-def is_finished(cfg: CfgNode) -> bool:
-    """True where OUTPUT_DIR holds a final model and its results."""
-    folder = Path(cfg.OUTPUT_DIR)
-    return (folder / "model_final.pth").is_file() and (folder / "results.json").is_file()
 
 
 def drop_metrics_from(output_dir: str, iteration: int) -> None:

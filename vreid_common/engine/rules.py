@@ -106,6 +106,11 @@ def pretrained_transformer_is_a_file(cfg: CfgNode) -> None:
         raise invalid(cfg, "MODEL.BACKBONE.PRETRAIN", "FastReID has no download for a ViT: name a file in PRETRAIN_PATH")
 
 
+def the_best_is_of_a_test_set(cfg: CfgNode) -> None:
+    if cfg.TEST.BEST.DATASET and cfg.TEST.BEST.DATASET not in cfg.DATASETS.TESTS:
+        raise invalid(cfg, "TEST.BEST.DATASET", f"name one of {stated(cfg, 'DATASETS.TESTS')}")
+
+
 EVALUATION_RULES = (
     depth_is_the_backbones,
     transformer_keeps_its_size,
@@ -116,4 +121,9 @@ EVALUATION_RULES = (
     reranking_can_be_built,
     one_submission_a_run,
 )
-TRAINING_RULES = (something_to_train_on, a_batch_is_several_images, pretrained_transformer_is_a_file)
+TRAINING_RULES = (
+    something_to_train_on,
+    a_batch_is_several_images,
+    pretrained_transformer_is_a_file,
+    the_best_is_of_a_test_set,
+)

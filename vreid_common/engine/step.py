@@ -23,7 +23,7 @@ REPORT_PERIOD = 20
 
 
 def autocast_dtype(cfg: CfgNode) -> torch.dtype | None:
-    """The type of mixed precision, or None where ``SOLVER.AMP`` is off."""
+    """The type of mixed precision in training, or None where ``SOLVER.AMP`` is off."""
     return getattr(torch, cfg.SOLVER.AMP.DTYPE) if cfg.SOLVER.AMP.ENABLED else None
 
 

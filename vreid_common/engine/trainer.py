@@ -2,18 +2,15 @@
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gdown
 import torch
 from fastreid.config import CfgNode
 from fastreid.engine import DefaultTrainer
 from fastreid.engine.train_loop import HookBase, TrainerBase
 from fastreid.evaluation import DatasetEvaluator
-from fastreid.modeling import build_model
 from fastreid.utils import comm
 from fastreid.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from torch import nn
@@ -23,24 +20,29 @@ from torch.utils.data import DataLoader
 
 from vreid_common.data import DevicePrefetcher, TrainLoader, build_test_loader, build_train_loader
 from vreid_common.engine import hooks
+from vreid_common.engine.best_model import deciding_metric, say_what_decides
+from vreid_common.engine.building import build_or_explain
 from vreid_common.engine.checkpoint import Checkpointer
 from vreid_common.engine.checks import check_config
-from vreid_common.engine.evaluation_report import write_evaluation_report
+from vreid_common.engine.evaluate_sets import Evaluations, evaluate_sets
 from vreid_common.engine.interrupt import Interrupted, StopRequest, listen_for_interrupts
+from vreid_common.engine.manifest import make_manifest, write_records
 from vreid_common.engine.placement import describe_device, memory_format, to_memory_format, wrap_distributed
 from vreid_common.engine.progress import ProgressPrinter
-from vreid_common.engine.results import drop_metrics_from, write_curves
+from vreid_common.engine.results import drop_metrics_from
+from vreid_common.engine.resume_rules import RESUME_RULES, ResumeRules
+from vreid_common.engine.resuming import FINAL, agree_to_resume
 from vreid_common.engine.seeding import seed_everything, seed_of_run
 from vreid_common.engine.solver import build_lr_scheduler, build_optimizer
-from vreid_common.engine.step import REPORT_PERIOD, TrainStep, autocast_dtype
+from vreid_common.engine.solver_state import follow_schedule
+from vreid_common.engine.step import REPORT_PERIOD, TrainStep
 from vreid_common.errors import InputError
-from vreid_common.evaluation import RankingMetrics, VehicleEvaluator, inference_on_dataset
+from vreid_common.evaluation import VehicleEvaluator
+from vreid_common.weights import training_on
 
-__all__ = ["Trainer"]
+__all__ = ["Evaluations", "Trainer"]
 
 logger = logging.getLogger(__name__)
-
-Evaluations = dict[str, tuple[DataLoader, DatasetEvaluator]]
 
 
 class Trainer(DefaultTrainer):
@@ -57,6 +59,7 @@ class Trainer(DefaultTrainer):
         TrainerBase.__init__(self)
         cfg = cfg.clone()
         cfg.defrost()
+        self._seed_is_drawn = cfg.SEED < 0
         cfg.SEED = self.seed = seed_of_run(cfg)
         # The same initial weights in every process; DistributedDataParallel would otherwise copy the first one's.
         seed_everything(self.seed)
@@ -64,7 +67,9 @@ class Trainer(DefaultTrainer):
         self._evaluations = self.build_evaluations(cfg)
         self.loader = self.build_train_loader(cfg)
         self.cfg = cfg = self.auto_scale_hyperparams(cfg, self.loader.num_classes)
-        model = to_memory_format(cfg, self.build_model(cfg))
+        self.manifest = make_manifest(cfg, self.loader.dataset)
+        with training_on(self.manifest["classes"]):
+            model = to_memory_format(cfg, self.build_model(cfg))
         self.device = torch.device(cfg.MODEL.DEVICE)
         optimizer = self.build_optimizer(cfg, model)
         self.iters_per_epoch = len(self.loader)
@@ -76,11 +81,12 @@ class Trainer(DefaultTrainer):
             model,
             cfg.OUTPUT_DIR,
             save_to_disk=comm.is_main_process(),
+            classes=self.manifest["classes"],
             optimizer=optimizer,
             scheduler=self.scheduler,
             **({"grad_scaler": self.grad_scaler} if self.grad_scaler else {}),
         )
-        self.start_iter = 0
+        self.start_iter = self.iter = 0
         self.best_metric = -1.0
         self._results: dict[str, Any] = {}
         self._evaluated_at = -1
@@ -103,6 +109,24 @@ class Trainer(DefaultTrainer):
             InputError: naming the key.
         """
         check_config(cfg, training=training)
+
+    @classmethod
+    def resume_rules(cls, cfg: CfgNode) -> ResumeRules:
+        """What a resumed run of ``cfg`` may change; every key that is not in it has to stay as it was."""
+        return RESUME_RULES
+
+    @staticmethod
+    def auto_scale_hyperparams(cfg: CfgNode, num_classes: int) -> CfgNode:
+        """``cfg`` with the number of training identities as that of classes, whatever stands there (docs/training.md)."""
+        if cfg.MODEL.HEADS.NUM_CLASSES not in (0, num_classes):
+            logger.warning(
+                "MODEL.HEADS.NUM_CLASSES is %d, but the training images have %d vehicles: the classifier gets a row for each.",
+                cfg.MODEL.HEADS.NUM_CLASSES, num_classes,
+            )  # fmt: skip
+        cfg = cfg.clone()
+        cfg.defrost()
+        cfg.MODEL.HEADS.NUM_CLASSES = num_classes
+        return cfg
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> TrainLoader:
@@ -145,22 +169,7 @@ class Trainer(DefaultTrainer):
             InputError: its ImageNet weights cannot be fetched or are not at MODEL.BACKBONE.PRETRAIN_PATH, or the backbone has
                 no such MODEL.BACKBONE.DEPTH.
         """
-        try:
-            return build_model(cfg)
-        except KeyError as error:
-            # FastReID's backbones look their sizes up by it, each in tables of its own.
-            if error.args != (cfg.MODEL.BACKBONE.DEPTH,):
-                raise
-            raise InputError(f"MODEL.BACKBONE.DEPTH {error} is not one of {cfg.MODEL.BACKBONE.NAME}'s.") from error
-        except (OSError, gdown.exceptions.FileURLRetrievalError) as error:
-            if not cfg.MODEL.BACKBONE.PRETRAIN:
-                raise
-            backbone = cfg.MODEL.BACKBONE
-            raise InputError(
-                f"The ImageNet weights of {backbone.NAME} {backbone.DEPTH} are not to be had ({type(error).__name__}: "
-                f"{str(error).splitlines()[0][:200]}): fetch them elsewhere and name the file in "
-                "MODEL.BACKBONE.PRETRAIN_PATH, or set MODEL.BACKBONE.PRETRAIN False to train from scratch."
-            ) from error
+        return build_or_explain(cfg)
 
     @classmethod
     def build_trained_model(cls, cfg: CfgNode) -> nn.Module:
@@ -206,12 +215,14 @@ class Trainer(DefaultTrainer):
         built: list[HookBase] = [
             hooks.LRScheduler(),
             hooks.WriterHook(self._build_progress, REPORT_PERIOD),
-            hooks.BatchNormSync(model),
         ]
-        if cfg.MODEL.FREEZE_LAYERS and cfg.SOLVER.FREEZE_ITERS > 0:
-            built.append(hooks.FreezeHook(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS))
+        if cfg.MODEL.FREEZE_LAYERS:
+            # FREEZE_ITERS 0 is no number of iterations: they are frozen for good.
+            built.append(hooks.FreezeHook(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS or None))
         if cfg.TEST.PRECISE_BN.ENABLED:
             built.append(hooks.PreciseBN(model, self._all_batches, cfg.TEST.PRECISE_BN.NUM_ITER, evaluation.due))
+        # After PreciseBN, which gives each process the statistics of its own images.
+        built.append(hooks.BatchNormSync(model))
         # A checkpoint is whole only when metrics.json has all lines up to it: who resumes from it writes none of them again.
         self._ends_of_epoch = [evaluation, hooks.WriterHook(self.build_writers, REPORT_PERIOD), checkpoints]
         return [*built, *self._ends_of_epoch]
@@ -231,25 +242,32 @@ class Trainer(DefaultTrainer):
         """Continues from the last checkpoint of OUTPUT_DIR where there is one and ``resume``; else loads MODEL.WEIGHTS.
 
         Raises:
-            InputError: the checkpoint was made with another number of iterations an epoch.
+            InputError: the checkpoint was made with another configuration or other data (docs/training.md), or is damaged.
         """
-        checkpoint = self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
         if not (resume and self.checkpointer.has_checkpoint()):
+            self.checkpointer.load(self.cfg.MODEL.WEIGHTS, checkpointables=[])
             self._forget_metrics_from(0)
             return
         path = self.checkpointer.get_checkpoint_file()
-        if checkpoint.get("iters_per_epoch", self.iters_per_epoch) != self.iters_per_epoch:
-            raise InputError(
-                f"{path} was made with {checkpoint['iters_per_epoch']} iterations an epoch and this configuration has "
-                f"{self.iters_per_epoch}: resume with the same data and SOLVER.IMS_PER_BATCH, or start in another OUTPUT_DIR."
-            )
-        self.start_iter = checkpoint.get("iteration", (checkpoint.get("epoch", -1) + 1) * self.iters_per_epoch)
-        self.best_metric = checkpoint.get("best_metric", -1.0)
-        self.seed = checkpoint.get("seed", self.seed)
-        self._unfinished = checkpoint.get("unfinished")
+        checkpoint = self.checkpointer.read(path)
+        if self._seed_is_drawn and "seed" in checkpoint:
+            self._take_seed(checkpoint["seed"])
+        rules = self.resume_rules(self.cfg)
+        point = agree_to_resume(checkpoint, self.manifest, rules, path, iters_per_epoch=self.iters_per_epoch)
+        self.checkpointer.restore(checkpoint, path, strict=True)
+        if not point.same_length:
+            follow_schedule(self.scheduler)
+        self.start_iter, self.best_metric, self._unfinished = point.iteration, point.best_metric, point.unfinished
         # The last line of an epoch whose evaluation did not end is written again, with its results.
         self._forget_metrics_from(self.start_iter - (self._unfinished is not None))
         logger.info("Resuming at epoch %d, iteration %d.", self.start_iter // self.iters_per_epoch + 1, self.start_iter + 1)
+
+    def _take_seed(self, seed: int) -> None:
+        """Goes on with the seed that a run has drawn when it began."""
+        logger.info("SEED -1: the run goes on with the seed %d, which it had drawn.", seed)
+        self.cfg.defrost()
+        self.cfg.SEED = self.seed = self.manifest["config"]["SEED"] = seed
+        self.loader = self.build_train_loader(self.cfg)  # whose sampler depends on the seed
 
     def _forget_metrics_from(self, iteration: int) -> None:
         if comm.is_main_process():
@@ -270,8 +288,13 @@ class Trainer(DefaultTrainer):
             raise
 
     def _train(self) -> dict[str, Any]:
+        if comm.is_main_process():  # not before: what a resumed run refuses is not in force
+            write_records(self.cfg, self.manifest)
         if self.start_iter >= self.max_iter and self._unfinished is None:
             logger.info("The run in %s is finished: %d epochs.", self.cfg.OUTPUT_DIR, self.max_epoch)
+            self.iter = self.start_iter
+            if Path(self.checkpointer.get_checkpoint_file()).name != FINAL:  # MAX_EPOCH has become what is done
+                self.save_checkpoint(Path(FINAL).stem, self.start_iter)
             self._evaluate()
             return self._results
         logger.info(
@@ -279,6 +302,7 @@ class Trainer(DefaultTrainer):
             self.cfg.MODEL.META_ARCHITECTURE, self.start_iter // self.iters_per_epoch + 1, self.max_epoch,
             self.iters_per_epoch, self.cfg.SOLVER.IMS_PER_BATCH, describe_device(self.device),
         )  # fmt: skip
+        say_what_decides(self.cfg)
         self.checkpointer.model.train()
         self.iter = self.start_iter
         with EventStorage(self.start_iter) as self.storage, listen_for_interrupts() as stop:
@@ -362,6 +386,7 @@ class Trainer(DefaultTrainer):
             metric=self.latest_metric(),
             best_metric=self.best_metric,
             seed=self.seed,
+            manifest=self.manifest,
             **({} if finished else {"unfinished": self._scalars_of_epoch_end()}),
         )
 
@@ -387,10 +412,8 @@ class Trainer(DefaultTrainer):
         )
 
     def latest_metric(self) -> float | None:
-        """FastReID's ``metric`` of the first test set, where it was evaluated with the present weights."""
-        if self._evaluated_at != self.iter or not self._results:
-            return None
-        return self._results[self.cfg.DATASETS.TESTS[0]].get("metric")
+        """What TEST.BEST names, where it was evaluated with the present weights."""
+        return deciding_metric(self.cfg, self._results) if self._evaluated_at == self.iter else None
 
     def _evaluate(self) -> dict[str, Any]:
         self._results = self.test_all(self.cfg, self.checkpointer.model, self._evaluations)
@@ -406,21 +429,4 @@ class Trainer(DefaultTrainer):
     @classmethod
     def test_all(cls, cfg: CfgNode, model: nn.Module, evaluations: Evaluations | None = None) -> dict[str, Any]:
         """Evaluates ``model`` on every set of DATASETS.TESTS: {set: {metric: percent}}, empty dicts off the main process."""
-        results: dict[str, Any] = OrderedDict()
-        rankings: dict[str, dict[str, RankingMetrics]] = {}
-        device = torch.device(cfg.MODEL.DEVICE)
-        for name, (loader, evaluator) in (evaluations or cls.build_evaluations(cfg)).items():
-            results[name] = inference_on_dataset(
-                model,
-                DevicePrefetcher(loader, device, memory_format=memory_format(cfg)),
-                evaluator,
-                flip=cfg.TEST.FLIP.ENABLED,
-                amp_dtype=autocast_dtype(cfg),
-            )
-            rankings[name] = dict(getattr(evaluator, "rankings", {}))
-            if cfg.TEST.REPORT and comm.is_main_process() and isinstance(evaluator, VehicleEvaluator):
-                write_evaluation_report(cfg, name, evaluator, model)
-            evaluator.reset()  # lets go of the features
-        if comm.is_main_process():
-            write_curves(cfg, rankings)
-        return results
+        return evaluate_sets(cfg, model, evaluations or cls.build_evaluations(cfg))

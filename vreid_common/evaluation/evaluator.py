@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.further import read_further
+from vreid_common.evaluation.inference import evaluation_precision
 from vreid_common.evaluation.metrics import RankingMetrics
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult, Selection, apply_protocol, protocol_from_config
 from vreid_common.evaluation.submission import write_aicity_submission
@@ -81,6 +82,7 @@ class VehicleEvaluator(DatasetEvaluator):
         self._subsets = {name: _selection(positions, num_query) for name, positions in (subsets or {}).items()}
         self._output_dir = None if output_dir is None else Path(output_dir)
         self._run_dir = Path(cfg.OUTPUT_DIR)
+        self._precision = evaluation_precision(cfg)
         self._held_out: int = cfg.DATASETS.get("VALIDATION", {}).get("NUM_IDS", 0)
         self.reset()
 
@@ -173,7 +175,7 @@ class VehicleEvaluator(DatasetEvaluator):
     def _log_summary(self, what: str, pipeline: Pipeline, found: ProtocolResult) -> None:
         split = f" Validation split of {self._held_out} training identities." if self._held_out else ""
         summary = self.protocol.summary(found, self.metric, str(pipeline))
-        logger.info("%s%s%s", f"{what}: " if what else "", summary, split)
+        logger.info("%s%s Features in %s.%s", f"{what}: " if what else "", summary, self._precision, split)
 
     def _keep(self, name: str, found: ProtocolResult) -> None:
         if found.ranking is not None:

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from vreid_common.errors import InputError
 
-__all__ = ["load_checkpoint_file"]
+__all__ = ["load_checkpoint_file", "read_checkpoint_header"]
 
 CONTAINERS = ("model", "state_dict", "model_state", "model_state_dict", "net")
 """What programs call the state dict in their checkpoints: FastReID, torchvision's examples, pycls, and others."""
@@ -26,6 +27,7 @@ def load_checkpoint_file(path: str) -> dict[str, Any]:
     Raises:
         InputError: the file is damaged, holds objects other than tensors, arrays and plain containers, or holds no weights.
     """
+    _check_sums(path)
     try:
         if path.endswith(".safetensors"):
             content: Any = load_file(path)
@@ -51,6 +53,45 @@ def _state_dict(content: dict[str, Any]) -> dict[str, Any]:
         if isinstance(content.get(name), dict):
             return _state_dict(content[name])
     return content
+
+
+def read_checkpoint_header(path: str) -> dict[str, Any]:
+    """What stands beside the model's weights in a checkpoint that torch wrote, without reading any tensor; {} of another file.
+
+    Raises:
+        InputError: as ``load_checkpoint_file``.
+    """
+    if not zipfile.is_zipfile(path):
+        return {}
+    try:
+        with torch.serialization.safe_globals(_numpy_globals()):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        raise InputError(f"{path} {_unreadable(error)}") from error
+    return {key: value for key, value in content.items() if key != "model"} if isinstance(content, dict) else {}
+
+
+def _check_sums(path: str) -> None:
+    """Compares what torch's files hold with the CRC-32 that they have of it, which torch itself does not.
+
+    A flipped bit in a weight would otherwise only show as a worse model.
+
+    Raises:
+        InputError: something differs.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if not any(entry.CRC for entry in archive.infolist()):
+                return  # saved under torch.serialization.set_crc32_options(False)
+            damaged = archive.testzip()
+    except Exception as error:  # zipfile meets whatever a flipped bit of its own records leads to
+        raise InputError(f"{path} {_unreadable(error)}") from error
+    if damaged is not None:
+        raise InputError(
+            f"{path} is damaged: {damaged} in it does not have its checksum. Fetch or copy the file again, or take another one."
+        )
 
 
 def _unreadable(error: Exception) -> str:

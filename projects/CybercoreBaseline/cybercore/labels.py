@@ -31,7 +31,12 @@ def relabel_items(items: Sequence[VehicleImage], label: str) -> list[VehicleImag
         raise InputError(f"CYBERCORE.LABEL is {label!r}: use one of {', '.join(LABELS)}.")
     if label == "vehicle":
         return list(items)
-    relabelled = [item._replace(pid=name) for item in items if (name := _class_name(item, label)) is not None]
+    relabelled = [
+        # The vehicle's name is not that of the class.
+        item._replace(pid=name, vehicle=item.camera if label == "camera" else "")
+        for item in items
+        if (name := _class_name(item, label)) is not None
+    ]
     if len({item.pid for item in relabelled}) < 2:
         raise InputError(
             f"CYBERCORE.LABEL is {label}, but the training images have fewer than two of it: name a set in DATASETS.NAMES that "

@@ -18,6 +18,7 @@ from cybercore.loss_weight import AdaptiveLossWeight, AdaptiveLossWeightHook
 from cybercore.members import features_folder, split_into_stages
 from vreid_common.data import TrainLoader, build_train_dataset, build_train_loader
 from vreid_common.engine import Trainer, hooks
+from vreid_common.engine.resume_rules import RESUME_RULES, ResumeRule, ResumeRules
 
 __all__ = ["CybercoreTrainer"]
 
@@ -47,6 +48,10 @@ class CybercoreTrainer(Trainer):
         """Cybercore's own keys as well."""
         super().check_config(cfg, training=training)
         check_cybercore(cfg, training=training)
+
+    @classmethod
+    def resume_rules(cls, cfg: CfgNode) -> ResumeRules:
+        return {**RESUME_RULES, "CYBERCORE.SAVE_FEATURES": ResumeRule.FREE}
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> TrainLoader:

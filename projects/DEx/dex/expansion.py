@@ -21,9 +21,9 @@ from vreid_common.data import ItemDataset
 from vreid_common.engine import Trainer, load_config
 from vreid_common.engine.placement import describe_device, memory_format, place_on_device
 from vreid_common.engine.project import find_project
-from vreid_common.engine.step import autocast_dtype
 from vreid_common.engine.trained_model import TrainedModel
 from vreid_common.errors import InputError
+from vreid_common.evaluation.inference import evaluation_dtype
 from vreid_common.features import Extractor, FeatureGrid, GridModel, image_list_digest, open_grid, transform_identity
 from vreid_common.structures import FeatureSet
 
@@ -89,14 +89,14 @@ def open_expansion(cfg: CfgNode, trainer: type[Trainer], dataset_name: str) -> I
             device=device,
             batch_size=max(1, cfg.TEST.IMS_PER_BATCH // comm.get_world_size()),
             num_workers=cfg.TEST.NUM_WORKERS,
-            amp_dtype=autocast_dtype(cfg),
+            amp_dtype=evaluation_dtype(cfg),
             memory_format=memory_format(cfg),
         )
 
     shared = {
         "transform": transform_identity(cfg),
         "images": image_list_digest(dataset.img_items),
-        "amp": str(autocast_dtype(cfg)),
+        "amp": str(evaluation_dtype(cfg)),
     }
     models = [
         GridModel(str(model.cfg.MODEL.WEIGHTS), {**_identity(model), **shared}, model.build)

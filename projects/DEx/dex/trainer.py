@@ -11,6 +11,7 @@ from dex.expansion import is_expanded
 from dex.heads import branch_partitions
 from dex.study import check_study
 from vreid_common.engine import Trainer
+from vreid_common.engine.resume_rules import RESUME_RULES, ResumeRule, ResumeRules
 from vreid_common.errors import InputError
 
 __all__ = ["DExTrainer"]
@@ -32,6 +33,12 @@ class DExTrainer(Trainer):
             )
         if cfg.DEX.STUDY.ENABLED and not training:
             check_study(cfg)
+
+    @classmethod
+    def resume_rules(cls, cfg: CfgNode) -> ResumeRules:
+        """Training reads nothing of what --eval-only does with other models and scales."""
+        unread = dict.fromkeys(("DEX.MODELS.", "DEX.SCALES", "DEX.STUDY."), ResumeRule.UNREAD)
+        return {**RESUME_RULES, **unread, "DEX.TEST_FEATURE": ResumeRule.MEASURE}
 
     @classmethod
     def checkpoint_to_evaluate(cls, cfg: CfgNode) -> str:

@@ -18,6 +18,7 @@ from ealn.step import AlternatingStep
 from ealn.views import check_view_labels
 from vreid_common.data import TrainLoader, build_train_dataset, build_train_loader
 from vreid_common.engine import Trainer
+from vreid_common.engine.resume_rules import RESUME_RULES, ResumeRule, ResumeRules
 from vreid_common.engine.solver import build_lr_scheduler
 
 __all__ = ["EALNTrainer"]
@@ -31,6 +32,10 @@ class EALNTrainer(Trainer):
         """EALN's own keys as well."""
         super().check_config(cfg, training=training)
         check_ealn(cfg, training=training)
+
+    @classmethod
+    def resume_rules(cls, cfg: CfgNode) -> ResumeRules:
+        return {**RESUME_RULES, "EALN.FEATURES": ResumeRule.MEASURE, "EALN.SHEET_PERIOD": ResumeRule.FREE}
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> TrainLoader:

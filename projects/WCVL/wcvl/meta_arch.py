@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vreid_common.engine import Checkpointer
 from vreid_common.errors import InputError
+from vreid_common.weights import training_classes
 from wcvl.fusion import FUSIONS
 from wcvl.losses import CrossViewLoss
 from wcvl.module import CrossViewModule, build_pool, copy_stages
@@ -146,7 +147,7 @@ def _build_main(cfg: CfgNode) -> nn.Module:
     if cfg.MODEL.WEIGHTS:
         return main
     if cfg.WCVL.MAIN.WEIGHTS:
-        Checkpointer(main).load(cfg.WCVL.MAIN.WEIGHTS, strict=True)
+        Checkpointer(main, classes=training_classes()).load(cfg.WCVL.MAIN.WEIGHTS, strict=True)
     elif not cfg.WCVL.END_TO_END:
         logger.warning("WCVL.MAIN.WEIGHTS is empty: the cross-view module is plugged into an untrained main module.")
     return main

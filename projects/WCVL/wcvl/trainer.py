@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from vreid_common.config import take_group
 from vreid_common.engine import Trainer
+from vreid_common.engine.resume_rules import RESUME_RULES, ResumeRule, ResumeRules
 from vreid_common.engine.trainer import Evaluations
 from vreid_common.evaluation import metrics_table
 from wcvl.cost import describe, measure
@@ -49,6 +50,17 @@ class WCVLTrainer(Trainer):
             return [_module_stage(cfg)]
         main = _main_stage(cfg)
         return [main, _module_stage(cfg, main)]
+
+    @classmethod
+    def resume_rules(cls, cfg: CfgNode) -> ResumeRules:
+        """A run reads what its stage does: the main module's nothing of WCVL, WCVL's no key of SOLVER that WCVL.SOLVER has."""
+        if cfg.MODEL.META_ARCHITECTURE != "WCVL":
+            return {**RESUME_RULES, "WCVL.": ResumeRule.UNREAD}
+        rules = {**RESUME_RULES, "WCVL.FEATURES": ResumeRule.MEASURE}
+        if cfg.WCVL.END_TO_END:
+            return {**rules, "WCVL.SOLVER.": ResumeRule.UNREAD}
+        replaced = dict.fromkeys((f"SOLVER.{key}" for key in cfg.WCVL.SOLVER), ResumeRule.UNREAD)
+        return {**rules, **replaced, "WCVL.SOLVER.MAX_EPOCH": ResumeRule.LENGTH}
 
     @classmethod
     def build_evaluator(

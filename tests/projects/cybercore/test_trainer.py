@@ -5,6 +5,7 @@ import torch
 from cybercore import CybercoreTrainer
 from cybercore.cost import describe, measure
 
+from vreid_common.engine.manifest import class_names
 from vreid_common.errors import InputError
 from vreid_common.structures import FeatureSet
 
@@ -37,6 +38,8 @@ def test_feature_the_backbone_is_frozen_in_the_first_epoch(make_cfg, small_netwo
 def test_feature_classes_are_those_of_the_label(make_cfg):
     loader = CybercoreTrainer.build_train_loader(make_cfg("CYBERCORE.LABEL", "camera", "SOLVER.IMS_PER_BATCH", 4))
     assert loader.num_classes == 3  # cameras of the fixture
+    assert len(set(class_names(loader.dataset))) == 3
+    assert all(name.startswith("camera_") for name in class_names(loader.dataset))
     batch = next(iter(loader.epoch(0)))
     assert torch.equal(batch["targets"], batch["camids"])
 

@@ -76,6 +76,19 @@ def test_a_run_killed_in_any_phase_resumes_to_the_same_losses(make_cfg, tmp_path
     assert "image_buffers.hard.images" in state["model"]
 
 
+def test_the_state_of_every_optimizer_is_compared_by_name(make_cfg, tmp_path):
+    run = run_of(make_cfg("OUTPUT_DIR", str(tmp_path / "out")))
+    run.save_checkpoint("model_0000", 0)
+    path = tmp_path / "out" / "model_0000.pth"
+    state = torch.load(path, weights_only=True)
+    described = state["optimizers"]["optimizer"]
+    assert set(described) == set(run.checkpointer.model.parts)
+    described["generator_hard"]["parameters"][0][0][0] = "generators.other.weight"
+    torch.save(state, path)
+    with pytest.raises(InputError, match=r"model_0000.pth: the optimizer generator_hard was of generators.other.weight "):
+        run.resume_or_load()
+
+
 def test_every_schedule_is_constant_and_then_falls_to_nothing(make_cfg):
     run = run_of(make_cfg("SOLVER.MAX_EPOCH", 5, "SOLVER.DELAY_EPOCHS", 2, "EALN.SOLVER.BASE_LR", 0.004))
     rates = {name: [] for name in run.optimizer.by_part}

@@ -7,6 +7,7 @@ import pytest
 from fastreid.config import CfgNode
 
 from vreid_common.config import get_vreid_cfg
+from vreid_common.engine import main
 
 TINY = """
 MODEL:
@@ -30,14 +31,27 @@ TEST: {IMS_PER_BATCH: 8, EVAL_PERIOD: 0, NUM_WORKERS: 0}
 """
 
 
-@pytest.fixture
-def config_file(vehicles: Path, tmp_path: Path) -> Path:
-    """TINY with the data set filled in and OUTPUT_DIR in the test's own folder."""
-    path = tmp_path / "tiny.yml"
+def write_config(folder: Path, vehicles: Path) -> Path:
+    """TINY with the data set filled in and OUTPUT_DIR below the folder."""
+    path = folder / "tiny.yml"
     path.write_text(
-        f"{TINY}\nOUTPUT_DIR: {tmp_path / 'out'}\n".replace("DATASETS: {", f"DATASETS: {{CSV: {{FILE: {vehicles}}}, ")
+        f"{TINY}\nOUTPUT_DIR: {folder / 'out'}\n".replace("DATASETS: {", f"DATASETS: {{CSV: {{FILE: {vehicles}}}, ")
     )
     return path
+
+
+@pytest.fixture
+def config_file(vehicles: Path, tmp_path: Path) -> Path:
+    """TINY, with OUTPUT_DIR in the test's own folder."""
+    return write_config(tmp_path, vehicles)
+
+
+@pytest.fixture(scope="session")
+def finished_run(vehicles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The OUTPUT_DIR of a run of TINY; to be copied by whoever changes it."""
+    config = write_config(tmp_path_factory.mktemp("finished"), vehicles)
+    main(argv=["--config-file", str(config)])
+    return config.parent / "out"
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 import os
 import pickle
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from safetensors.torch import save_file
 from vreid_common.engine import Checkpointer
 from vreid_common.engine.checkpoint import load_checkpoint_file
 from vreid_common.errors import InputError
+from vreid_common.weights import load_pretrained, read_checkpoint_header
 
 
 def model_of(cfg: CfgNode, classes: int = 5, depth: str = "18x") -> torch.nn.Module:
@@ -73,6 +76,48 @@ def test_damaged_files_are_named_and_no_unsafe_loading_is_advised(content: str, 
     with pytest.raises(InputError) as refused:
         load_checkpoint_file(str(path))
     assert str(refused.value) == f"{path} is not a checkpoint, or it is damaged."
+
+
+@pytest.mark.parametrize("read", [load_checkpoint_file, lambda path: load_pretrained(torch.nn.Linear(50, 50), path)])
+def test_a_flipped_bit_is_found_wherever_it_is(read: Callable[[str], object], tmp_path: Path):
+    path = tmp_path / "m.pth"
+    torch.save({"model": {"weight": torch.randn(50, 50), "bias": torch.randn(50)}, "epoch": 3}, path)
+    whole, state = path.read_bytes(), load_checkpoint_file(str(path))["model"]
+    draw = random.Random(0)
+    places = [whole.index(state["weight"].numpy().tobytes()) + 5000, *(draw.randrange(len(whole)) for _ in range(60))]
+    refused = []
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            read(str(path))
+        except InputError as error:
+            refused.append((place, str(error)))
+            continue
+        content = load_checkpoint_file(str(path))  # what lies between the entries of a zip is nothing
+        assert content["epoch"] == 3
+        assert all(torch.equal(content["model"][key], value) for key, value in state.items())
+    said = re.compile("m.pth (is damaged: .* does not have its checksum|is not a checkpoint, or it is damaged)")
+    assert [error for _, error in refused if not said.search(error)] == []
+    assert places[0] in dict(refused)
+    assert len(refused) > len(places) / 2
+
+
+def test_files_that_were_saved_without_checksums_load(tmp_path: Path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"model": {"a": torch.ones(3)}}, tmp_path / "m.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert load_checkpoint_file(str(tmp_path / "m.pth"))["model"]["a"].tolist() == [1, 1, 1]
+
+
+def test_a_header_is_read_without_the_weights(tmp_path: Path):
+    torch.save({"model": {"a": torch.ones(3)}, "epoch": 3, "manifest": {"classes": ["a"]}}, tmp_path / "m.pth")
+    assert read_checkpoint_header(str(tmp_path / "m.pth")) == {"epoch": 3, "manifest": {"classes": ["a"]}}
+    save_file({"a": torch.ones(3)}, tmp_path / "m.safetensors")
+    assert read_checkpoint_header(str(tmp_path / "m.safetensors")) == {}
 
 
 def test_a_folder_is_said_to_be_one(tiny: Callable[..., CfgNode], tmp_path: Path):

@@ -30,7 +30,8 @@ def test_two_processes_train_and_evaluate_and_one_process_gives_the_same_numbers
     script: Path, config_file: Path, tmp_path: Path
 ):
     common = ["--config-file", config_file, "SOLVER.MAX_EPOCH", 2]
-    trained = run([script, "--num-gpus", 2, *common])
+    # Each process reads its own images for precise BN, too.
+    trained = run([script, "--num-gpus", 2, *common, "TEST.PRECISE_BN.ENABLED", True, "TEST.PRECISE_BN.NUM_ITER", 2])
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert ", the share of one of 2 processes in" in trained.stdout
     weights = tmp_path / "out" / "model_final.pth"

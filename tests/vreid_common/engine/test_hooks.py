@@ -7,7 +7,7 @@ from fastreid.config import CfgNode
 from torch import nn
 
 from vreid_common.engine import Trainer
-from vreid_common.engine.hooks import EvalHook, FreezeHook
+from vreid_common.engine.hooks import BatchNormSync, EvalHook, FreezeHook, PreciseBN
 from vreid_common.errors import InputError
 
 
@@ -33,6 +33,27 @@ def test_b6_frozen_layers_stay_as_they_are_through_an_evaluation_and_then_train(
         assert all(torch.equal(state[key], value) for key, value in before.items())
     assert not torch.equal(states[iterations + 1]["conv1.weight"], before["conv1.weight"])
     assert not torch.equal(states[iterations + 1]["bn1.running_mean"], before["bn1.running_mean"])
+
+
+def test_without_a_number_of_iterations_layers_are_frozen_for_the_whole_run(tiny: Callable[..., CfgNode]):
+    trainer = Trainer(tiny("MODEL.FREEZE_LAYERS", ["backbone"], "SOLVER.MAX_EPOCH", 1, "SOLVER.STEPS", []))
+    before = frozen_state(trainer.model)
+    head = trainer.model.heads.weight.detach().clone()
+    trainer.train()
+    assert all(torch.equal(value, before[key]) for key, value in trainer.model.backbone.state_dict().items())
+    assert not torch.equal(trainer.model.heads.weight, head)
+
+
+def test_freezing_everything_for_good_is_refused():
+    model = nn.ModuleDict({"backbone": nn.Linear(1, 1), "heads": nn.Linear(1, 1)})
+    FreezeHook(model, ["backbone", "heads"], 1)
+    with pytest.raises(InputError, match=r"MODEL.FREEZE_LAYERS \['backbone', 'heads'\] leaves nothing to train"):
+        FreezeHook(model, ["backbone", "heads"], None)
+
+
+def test_precise_statistics_are_averaged_over_the_processes_before_the_evaluation(tiny: Callable[..., CfgNode]):
+    order = [type(hook) for hook in Trainer(tiny("TEST.PRECISE_BN.ENABLED", True)).build_hooks()]
+    assert order.index(PreciseBN) < order.index(BatchNormSync) < order.index(EvalHook)
 
 
 def test_unknown_frozen_layer_is_refused_by_name():

@@ -26,7 +26,7 @@ def test_re_ranking_stands_in_the_protocol(options: list, said: object, tmp_path
     record = json.loads((tmp_path / "results.json").read_text())
     assert record["protocol"]["re-ranking"] == said
     assert record["seconds"] == 1
-    assert record["protocol"].keys() == {"name", "distance", "flip", "re-ranking"}
+    assert record["protocol"].keys() == {"name", "distance", "flip", "precision", "re-ranking"}
     assert record["versions"].keys() >= {"torch", "python"}
 
 

@@ -207,13 +207,6 @@ def test_an_evaluation_that_fails_costs_nothing_but_itself(
     assert "unfinished" not in torch.load(broken / "model_final.pth", weights_only=True)
 
 
-def test_resuming_with_another_batch_size_is_refused(config_file: Path, tiny: Callable[..., CfgNode]):
-    train(config_file)
-    trainer = Trainer(tiny("SOLVER.IMS_PER_BATCH", 4, "SOLVER.MAX_EPOCH", 3))
-    with pytest.raises(InputError, match="resume with the same data and SOLVER.IMS_PER_BATCH"):
-        trainer.resume_or_load(resume=True)
-
-
 def test_precise_bn_runs_before_the_evaluation(tiny: Callable[..., CfgNode]):
     plain = Trainer(tiny("SOLVER.MAX_EPOCH", 1, "SOLVER.STEPS", []))
     plain.train()
