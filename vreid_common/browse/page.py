@@ -94,7 +94,7 @@ def _query_controls(session: Session, no_upload: str) -> tuple[gr.Number, gr.Fil
     row = gr.Number(0, visible=False, precision=0)
     with gr.Tabs():
         with gr.Tab("Pick a query"):
-            text = gr.Textbox(label="Find", placeholder="vehicle number, or part of a file's name", max_lines=1)
+            text = gr.Textbox(label="Find", placeholder="vehicle, or part of a file's name", max_lines=1)
             rows = gr.State(())
             shelf = gr.Gallery(
                 columns=4, height="auto", object_fit="cover", allow_preview=False, show_label=False, interactive=False,
@@ -141,7 +141,8 @@ def _setting_controls(session: Session, choices: Choices) -> dict[str, Any]:
     names = list(session.pipelines)
     first, last = choices.times or _NO_TIMES
     pipeline = gr.Radio(names, value=names[0], label="Re-ranking", visible=len(names) > 1)
-    cameras = [("unknown" if camera == UNKNOWN else f"camera {camera}", camera) for camera in choices.cameras]
+    names = {camera: session.gallery.names.of("camids", camera) for camera in choices.cameras}
+    cameras = [("unknown" if name is None else f"camera {name}", camera) for camera, name in names.items()]
     views = [("unknown" if view == UNKNOWN else VIEWS[view], view) for view in choices.views]
     with gr.Group():
         controls = {

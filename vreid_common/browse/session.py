@@ -21,7 +21,7 @@ from vreid_common.evaluation.rank_list import rank_list
 from vreid_common.evaluation.rules import any_image, other_camera
 from vreid_common.report.rank_lists import RankList, rank_lists
 from vreid_common.reranking.pipeline import Pipeline
-from vreid_common.structures import UNKNOWN, DistanceRows, FeatureRows, FeatureSet
+from vreid_common.structures import UNKNOWN, DistanceRows, FeatureRows, FeatureSet, check_models, join_sets
 
 __all__ = ["Answer", "Session", "Settings"]
 
@@ -96,6 +96,7 @@ class Session:
             raise InputError("There are no images to search, or none to search for.")
         if query is not None:
             _check_dimensions(query, gallery, "query")
+            gallery, query = join_sets([gallery, query], ["The gallery", "the set of queries"])
         self.gallery = gallery
         self.pipelines = dict(pipelines)
         self.query = query
@@ -112,10 +113,11 @@ class Session:
         return self.gallery if self.query is None else self.query
 
     def find(self, text: str) -> list[int]:
-        """Rows of the pool whose vehicle has the number ``text`` or whose path has it as a part; all rows for ""."""
-        wanted = text.strip()
-        pids = self.pool.pids.tolist()
-        return [row for row, path in enumerate(self.pool.paths) if wanted in path or wanted == str(pids[row])]
+        """Rows of the pool whose vehicle is called ``text`` or whose path has it as a part; all rows for ""."""
+        wanted, pool = text.strip(), self.pool
+        pids = [pid for pid in pool.pids.unique().tolist() if pool.names.of("pids", pid) == wanted]
+        named = torch.isin(pool.pids, torch.tensor(pids, dtype=torch.int64)).tolist()
+        return [row for row, path in enumerate(pool.paths) if wanted in path or named[row]]
 
     def pick(self, row: int, settings: Settings) -> Answer:
         """Searches for the image in a row of the pool.
@@ -151,6 +153,7 @@ class Session:
             except ImageReadError as error:  # where an upload lies is nobody's business
                 raise InputError(str(error).replace(path, PurePath(path).name)) from error
             _check_dimensions(query, self.gallery, "picture")
+            check_models(self.gallery.model, query.model, "The gallery", "the picture's feature")
             query = query.to(self.gallery.features.device)
             return self._alone(query, settings.among.rows(self.gallery), pipeline, settings)
 

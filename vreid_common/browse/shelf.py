@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageOps
 
 from vreid_common.browse.session import Session
 from vreid_common.data import ImageReadError, read_image
-from vreid_common.structures import UNKNOWN
 
 __all__ = ["Shelf", "shelf_of"]
 
@@ -47,8 +46,8 @@ def shelf_of(session: Session, text: str = "", page: int = 1) -> Shelf:
 
 
 def _caption(session: Session, row: int) -> str:
-    pid = int(session.pool.pids[row])
-    return f"vehicle {pid}" if pid != UNKNOWN else PurePath(session.pool.paths[row]).name or f"image {row}"
+    vehicle = session.pool.name_of("pids", row)
+    return f"vehicle {vehicle}" if vehicle is not None else PurePath(session.pool.paths[row]).name or f"image {row}"
 
 
 def _picture(session: Session, row: int) -> Image.Image:

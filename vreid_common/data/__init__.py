@@ -1,6 +1,13 @@
 """Image decoding, data sets, samplers, transforms and loaders."""
 
-from vreid_common.data.build import build_dataset, build_test_loader, build_train_dataset, build_train_loader, dataset_class
+from vreid_common.data.build import (
+    build_dataset,
+    build_test_loader,
+    build_train_dataset,
+    build_train_loader,
+    dataset_class,
+    split_items,
+)
 from vreid_common.data.collate import collate
 from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.datasets import DatasetError, VehicleDataset, data_root
@@ -33,4 +40,5 @@ __all__ = [
     "dataset_class",
     "read_folder",
     "read_image",
+    "split_items",
 ]

@@ -20,10 +20,10 @@ from vreid_common.data.transforms import build_transforms
 from vreid_common.data.translated import check_translated, translated_root
 from vreid_common.data.validation import hold_out
 from vreid_common.errors import InputError
-from vreid_common.structures import VehicleImage
+from vreid_common.structures import UNKNOWN, VehicleImage
 from vreid_common.suggestions import did_you_mean
 
-__all__ = ["build_dataset", "build_test_loader", "build_train_dataset", "build_train_loader", "dataset_class"]
+__all__ = ["build_dataset", "build_test_loader", "build_train_dataset", "build_train_loader", "dataset_class", "split_items"]
 
 _logger = logging.getLogger(__name__)
 
@@ -86,6 +86,32 @@ def build_dataset(cfg: CfgNode, name: str, root: str | None = None) -> ImageData
     for split, items in splits.items():
         setattr(dataset, f"_{split}", items)
     return dataset
+
+
+def split_items(dataset: ImageDataset, split: str) -> list[VehicleImage]:
+    """The images of "train", "query" or "gallery", all with the numbers of test images.
+
+    Training items have strings for ids; they get the numbers in them, by which a vehicle is one in all splits. Where a layout
+    numbers the tracks of each split anew, those of the training images come after the others.
+
+    Raises:
+        DatasetError: an id does not end in a number.
+    """
+    if split != "train":
+        return getattr(dataset, split)
+    first_track = 0
+    if not getattr(dataset, "tracks_of_all_splits", False):
+        first_track = max((item.track_id for item in (*dataset.query, *dataset.gallery)), default=UNKNOWN) + 1
+    items = []
+    for item in dataset.train:
+        try:
+            pid, camid = (int(str(label).rpartition("_")[2]) for label in (item.pid, item.camid))
+        except ValueError:
+            raise DatasetError(f"{item.path}: the vehicle {item.pid} or the camera {item.camid} has no number.") from None
+        if item.track_id != UNKNOWN and first_track:
+            item = item._replace(track_id=item.track_id + first_track, track=f"train {item.track_name}")
+        items.append(item._replace(pid=pid, camid=camid))
+    return items
 
 
 def build_train_dataset(cfg: CfgNode) -> ItemDataset:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 
+import numpy as np
 from fastreid.data.datasets.bases import ImageDataset
 from tabulate import tabulate
 from tqdm import tqdm
@@ -21,7 +22,7 @@ from vreid_common.data.image import ImageReadError, read_image
 from vreid_common.files import check_writable, write_json
 from vreid_common.kinds import not_there
 from vreid_common.repeated import add_limit_argument, shortened
-from vreid_common.structures import UNKNOWN, VehicleImage
+from vreid_common.structures import UNKNOWN, Pictures, VehicleImage, find_copies
 
 __all__ = ["add_check_arguments", "run_check"]
 
@@ -52,7 +53,7 @@ def run_check(args: argparse.Namespace) -> int:
     cls = dataset_class(args.name)
     kwargs = cls.from_config(cfg) if hasattr(cls, "from_config") else {}
     layout = cls.missing(root, **kwargs) if issubclass(cls, VehicleDataset) else []
-    faults, splits = {"Layout": _print_faults("Layout", layout, args.limit)}, []
+    faults, splits, copies = {"Layout": _print_faults("Layout", layout, args.limit)}, [], 0
     if not faults["Layout"]:
         try:
             # A set that can collects the faults of its lists, so that one of them does not hide the others.
@@ -63,10 +64,11 @@ def run_check(args: argparse.Namespace) -> int:
         else:
             splits = _splits(dataset)
             print(tabulate(splits, headers="keys"))
+            copies = _own_pictures(dataset)
             faults |= {kind: _print_faults(kind, found, args.limit) for kind, found in _checks(dataset, args)}
     total = sum(map(len, faults.values()))
     if args.json:
-        write_json(args.json, {"dataset": args.name, "root": root, "splits": splits, "faults": faults})
+        write_json(args.json, {"dataset": args.name, "root": root, "splits": splits, "faults": faults, "own_pictures": copies})
     print(f"{args.name}: {total} fault{'' if total == 1 else 's'} found." if total else f"{args.name}: no faults found.")
     return 1 if total else 0
 
@@ -101,6 +103,19 @@ def _checks(dataset: ImageDataset, args: argparse.Namespace) -> Iterator[tuple[s
     if args.read_images:
         paths = sorted({item.path for items in splits.values() for item in items})
         yield "Unreadable images", _unreadable_images([path for path in paths if not _file_fault(path)], args.workers)
+
+
+def _own_pictures(dataset: ImageDataset) -> int:
+    """Says how many gallery images are a query's own picture, which is no fault as no protocol lets them count."""
+    sides = (
+        Pictures(np.array([item.pid for item in items]), [item.path for item in items], np.full(len(items), UNKNOWN))
+        for items in (dataset.query, dataset.gallery)
+    )
+    pairs = find_copies(*sides).pairs
+    if pairs:
+        subject = "1 gallery image is" if pairs == 1 else f"{pairs} gallery images are"
+        print(f"{subject} a query's own picture, the same file or a copy of it: no protocol counts that as a match.")
+    return pairs
 
 
 def _missing_images(splits: dict[str, list[VehicleImage]]) -> Iterator[str]:

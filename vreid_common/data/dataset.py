@@ -9,7 +9,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from vreid_common.data.image import read_image
 from vreid_common.data.seeding import local_seed, seed_generators
-from vreid_common.structures import UNKNOWN, VehicleImage
+from vreid_common.structures import UNKNOWN, VehicleImage, image_digest
 
 __all__ = ["ItemDataset"]
 
@@ -76,7 +76,7 @@ class ItemDataset(Dataset):
 
     def _sample(self, index: int) -> dict[str, Any]:
         item = self.img_items[index]
-        return {
+        sample = {
             "images": self.transform(read_image(item.path, getattr(self.transform, "decode_size", None))),
             "targets": self._pid_labels[item.pid] if self.relabel else item.pid,
             "camids": self._cam_labels[item.camid] if self.relabel else item.camid,
@@ -87,6 +87,8 @@ class ItemDataset(Dataset):
             "indices": index,
             "img_paths": item.path,
         }
+        # Of test images, the same picture under another name has to be known.
+        return sample if self.relabel else {**sample, "image_digests": image_digest(item.path)}
 
 
 def _in_order(labels: Iterable[int | str]) -> list[int | str]:

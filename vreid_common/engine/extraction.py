@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -133,6 +133,15 @@ class Extraction:
             "amp": self.amp,
         }
 
+    def model_identity(self) -> dict[str, Any]:
+        """Of the models and how their features are made: two that are equal give features that can be compared.
+
+        Raises:
+            InputError: a checkpoint cannot be read.
+        """
+        settings = {name: value for name, value in self.settings().items() if name != "amp"}
+        return {"origins": [model.origin() for model in self.models], **settings}
+
     def dataset(self, items: Sequence[VehicleImage]) -> ItemDataset:
         """Images as the models take them."""
         return ItemDataset(items, build_transforms(self.cfg, is_train=False), relabel=False)
@@ -162,7 +171,7 @@ class Extraction:
         """
         found = self.extractor().extract(self.dataset(items))
         assert found is not None, "there is one process"
-        return found
+        return replace(found, model=self.model_identity())
 
 
 def _read_trained(args: argparse.Namespace) -> list[TrainedModel]:

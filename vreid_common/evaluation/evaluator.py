@@ -6,6 +6,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ from vreid_common.evaluation.table import metrics_table
 from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
 from vreid_common.features.gather import tell_all
 from vreid_common.reranking.pipeline import Pipeline, compared_pipelines, pipeline_from_config
-from vreid_common.structures import FeatureSet
+from vreid_common.structures import FeatureSet, LabelNames
 
 __all__ = ["VehicleEvaluator"]
 
@@ -56,6 +57,8 @@ class VehicleEvaluator(DatasetEvaluator):
         rankings: feature name → ranking metrics with the whole CMC, likewise; of a subset under ``<feature>/<subset>``.
         evaluated, further: those of ``feature_sets`` that have metrics, and those that re-ranking takes, with what
             ``RERANK.FURTHER`` adds.
+        names: what the data's owner calls the test set's vehicles, cameras and tracks, which batches do not say;
+            ``inference_on_dataset`` sets it.
         pipeline: the re-ranking.
         pipelines: it under "", and those of ``RERANK.COMPARE`` by their names.
 
@@ -84,6 +87,7 @@ class VehicleEvaluator(DatasetEvaluator):
         self._run_dir = Path(cfg.OUTPUT_DIR)
         self._precision = evaluation_precision(cfg)
         self._held_out: int = cfg.DATASETS.get("VALIDATION", {}).get("NUM_IDS", 0)
+        self.names = LabelNames()
         self.reset()
 
     def reset(self) -> None:
@@ -128,7 +132,8 @@ class VehicleEvaluator(DatasetEvaluator):
         results: OrderedDict[str, float] = OrderedDict()
         rows: dict[str, dict[str, float]] = {}
         device = self._collector.device
-        self.feature_sets = {name: self._split(images) for name, images in self._collector.gather().items()}
+        gathered = {name: replace(images, names=self.names) for name, images in self._collector.gather().items()}
+        self.feature_sets = {name: self._split(images) for name, images in gathered.items()}
         taken = frozenset[str]().union(*(pipeline.further for pipeline in self.pipelines.values()))
         # Some features only serve to re-rank the others.
         self.further = {name: pair for name, pair in self.feature_sets.items() if name in taken}

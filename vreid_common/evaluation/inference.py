@@ -14,8 +14,10 @@ from fastreid.utils import comm
 from torch import Tensor, nn
 
 from vreid_common.errors import InputError
+from vreid_common.evaluation.evaluator import VehicleEvaluator
 from vreid_common.features.gather import exchange
 from vreid_common.features.inference import inference, with_progress
+from vreid_common.structures import LabelNames, VehicleImage
 
 __all__ = ["evaluation_dtype", "evaluation_precision", "inference_on_dataset"]
 
@@ -62,6 +64,7 @@ def inference_on_dataset(
         InputError: the loader has a ``dataset``, and the processes together did not get as many images as that has.
     """
     evaluator.reset()
+    _name_images(evaluator, getattr(loader, "dataset", None))
     start = time.perf_counter()
     images = 0
     with inference(model, amp_dtype):
@@ -74,6 +77,12 @@ def inference_on_dataset(
     logger.info("Extracted %s features%s in %.1f s (%.0f images/s).", f"{images:,}", share, seconds, images / seconds)
     _check_complete(loader, images)
     return evaluator.evaluate() or {}
+
+
+def _name_images(evaluator: DatasetEvaluator, dataset: Any) -> None:
+    items = getattr(dataset, "img_items", ())
+    if isinstance(evaluator, VehicleEvaluator) and all(isinstance(item, VehicleImage) for item in items):
+        evaluator.names = LabelNames.of_items(items)
 
 
 def _features(model: nn.Module, batch: Mapping[str, Any], flip: bool) -> Features:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vreid_common.structures import UNKNOWN
+
 __all__ = ["IdentityPairs"]
 
 
@@ -14,7 +16,7 @@ class IdentityPairs:
     """The gallery images of each query's identity.
 
     Args:
-        query_pids: (Q,) int64.
+        query_pids: (Q,) int64; an unknown one (-1) has no images.
         gallery_pids: (G,) int64.
 
     Attributes:
@@ -24,7 +26,7 @@ class IdentityPairs:
 
     def __init__(self, query_pids: np.ndarray, gallery_pids: np.ndarray) -> None:
         # Most of a large gallery is of no query's identity, and sorting it would take longer than all else here.
-        images = np.flatnonzero(np.isin(gallery_pids, query_pids))
+        images = np.flatnonzero(np.isin(gallery_pids, query_pids) & (gallery_pids != UNKNOWN))
         self.images = images[np.argsort(gallery_pids[images], kind="stable")]
         ordered = gallery_pids[self.images]
         self.first = np.searchsorted(ordered, query_pids, side="left")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vreid_common.errors import InputError
+from vreid_common.evaluation.rules import MatchRule
 from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
 
 __all__ = ["TrackRows", "Tracks", "group_tracks"]
@@ -31,6 +32,15 @@ class Tracks:
     pids: np.ndarray
     camids: np.ndarray
     view_ids: np.ndarray
+
+    def with_another_image(self, own: tuple[np.ndarray, np.ndarray]) -> MatchRule:
+        """Tracks that hold nothing but the query's own picture are junk; ``own`` are pairs of queries and gallery images."""
+        query, images = own
+        num_tracks = len(self.pids)
+        sizes = np.bincount(self.of_image, minlength=num_tracks)
+        pairs, counts = np.unique(query * num_tracks + self.of_image[images], return_counts=True)
+        empty = pairs[counts == sizes[pairs % num_tracks]]
+        return lambda q, t: ~np.isin(q * num_tracks + t, empty)
 
 
 def group_tracks(gallery: FeatureSet) -> Tracks:
@@ -65,9 +75,13 @@ class TrackRows:
         distance: (Q, G) distances to images.
         of_image: (G,) int64 index of each image's track.
         num_tracks: T.
+        own: indices of queries, rising, and of gallery images that are their own pictures, and so in no track for them.
     """
 
-    def __init__(self, distance: DistanceRows, of_image: np.ndarray, num_tracks: int) -> None:
+    def __init__(
+        self, distance: DistanceRows, of_image: np.ndarray, num_tracks: int, own: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> None:
+        self._own = (np.empty(0, np.int64), np.empty(0, np.int64)) if own is None else own
         self._distance = distance
         self._of_image = torch.from_numpy(of_image)
         self._num_tracks = num_tracks
@@ -78,5 +92,9 @@ class TrackRows:
 
     def rows(self, start: int, stop: int) -> Tensor:
         block = self._distance.rows(start, stop)
+        first, last = np.searchsorted(self._own[0], [start, stop])
+        if last > first:
+            row, image = (torch.from_numpy(indices[first:last]).to(block.device) for indices in self._own)
+            block = block.index_put((row - start, image), block.new_tensor(torch.inf))
         nearest = block.new_full((len(block), self._num_tracks), torch.inf)
         return nearest.scatter_reduce_(1, self._of_image.to(block.device).expand(len(block), -1), block, "amin")

@@ -22,7 +22,8 @@ MAIN_FEATURE = "main"
 """Name of the feature of a model that returns a Tensor instead of named ones."""
 
 # Keys of a batch and whether FastReID's own batches have them. Positions are kept beside the labels.
-_LABEL_KEYS = {"targets": True, "camids": True, "track_ids": False, "view_ids": False, "timestamps": False, "indices": False}
+_LABEL_KEYS = {"targets": True, "camids": True, "track_ids": False, "view_ids": False, "timestamps": False}
+_LABEL_KEYS |= {"image_digests": False, "indices": False}
 # Features stay on the device until so many bytes are there: a copy for each batch would make the device wait for the host.
 _FLUSH_BYTES = 64 << 20
 
@@ -153,6 +154,7 @@ def _data_set_order(indices: Tensor) -> Tensor | None:
 
 def _feature_set(name: str, features: Tensor, labels: Tensor, paths: list[str]) -> FeatureSet:
     try:
-        return FeatureSet(features, *labels[:, :-1].T.contiguous(), paths=tuple(paths))
+        columns = dict(zip(("pids", *list(_LABEL_KEYS)[1:-1]), labels[:, :-1].T.contiguous(), strict=True))
+        return FeatureSet(features, **columns, paths=tuple(paths))
     except InputError as error:
         raise InputError(f"Feature {name!r} of the model cannot be evaluated: {error}") from error

@@ -6,6 +6,7 @@ Shape shorthand: N images, B images of a batch, D feature dimensions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
 from vreid_common.features.ensemble import main_feature
 from vreid_common.features.gather import exchange
 from vreid_common.features.inference import inference, with_progress
-from vreid_common.structures import FeatureSet
+from vreid_common.structures import FeatureSet, LabelNames
 
 __all__ = ["Extractor", "Sink"]
 
@@ -78,7 +79,7 @@ class Extractor:
         """The features of all images, in the data set's order; every process has to call it.
 
         Returns:
-            The (N, D) features with the images' labels and paths; None except on the main process.
+            The (N, D) features with the images' labels, names and paths; None except on the main process.
 
         Raises:
             InputError: there are no images, one of them cannot be read, or its feature is not finite.
@@ -90,7 +91,8 @@ class Extractor:
         with inference(self.model, self.amp_dtype):
             for batch, features in self._run(dataset, batches):
                 collector.add(batch, features)
-        return collector.gather().get(MAIN_FEATURE)
+        found = collector.gather().get(MAIN_FEATURE)
+        return found and replace(found, names=LabelNames.of_items(dataset.img_items))
 
     def fill(self, dataset: ItemDataset, store: Sink) -> None:
         """Extracts what ``store`` lacks of the features of ``dataset``; every process has to call it.

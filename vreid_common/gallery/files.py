@@ -26,7 +26,7 @@ from typing import Any
 import faiss
 
 from vreid_common.errors import InputError
-from vreid_common.files import open_lock, write_atomically, write_json
+from vreid_common.files import file_sha256, open_lock, write_atomically, write_json
 from vreid_common.gallery.gallery import Gallery
 from vreid_common.gallery.index import INDEX_KINDS, Index, Recall
 from vreid_common.structures import METRICS, FeatureSet
@@ -86,6 +86,8 @@ def load_gallery(folder: str | os.PathLike[str], *, mapped: bool = True, indexed
     folder = Path(folder)
     record = _read_record(folder)
     images = FeatureSet.load(folder / record["features"])
+    if record["features_sha256"] not in (None, file_sha256(folder / f"{record['features']}.json")):
+        raise InputError(f"{folder / record['features']}.json is not of the gallery that {folder / _RECORD} describes.")
     if list(images.features.shape) != [record["images"], record["dimensions"]]:
         raise InputError(f"{folder / record['features']} is not of the gallery that {folder / _RECORD} describes.")
     index = _read_index(folder, record, mapped) if indexed and record["index"] is not None else None
@@ -101,12 +103,13 @@ def _write(gallery: Gallery, folder: Path) -> None:
         "dimensions": gallery.images.features.shape[1],
         "metric": gallery.metric,
         "features": f"features-{mark}",
+        "features_sha256": file_sha256(folder / f"features-{mark}.json"),  # which has a digest of the features
         "index": None if gallery.index is None else _write_index(gallery.index, folder / f"index-{mark}.faiss"),
         "wanted_recall": gallery.wanted_recall,
         "model": gallery.model,
         "versions": package_versions(),
     }
-    write_json(folder / _RECORD, record)
+    write_json(folder / _RECORD, {**record, "sha256": _digest(record)})
     for file in folder.iterdir():
         if _OWN_NAME.fullmatch(file.name) and mark not in file.name:
             file.unlink()
@@ -117,7 +120,7 @@ def _write_index(index: Index, path: Path) -> dict[str, Any]:
     write_atomically(path, lambda temporary: faiss.write_index(index.faiss_index, os.fspath(temporary)))
     return {
         "file": path.name,
-        "sha256": _digest(path),
+        "sha256": file_sha256(path),
         "kind": index.kind,
         "effort": index.effort,
         "trained_on": index.trained_on,
@@ -128,7 +131,7 @@ def _write_index(index: Index, path: Path) -> dict[str, Any]:
 def _read_index(folder: Path, record: dict[str, Any], mapped: bool) -> Index:
     about = record["index"]
     path = folder / about["file"]
-    if not path.is_file() or _digest(path) != about["sha256"]:  # before faiss, which trusts what it reads
+    if not path.is_file() or file_sha256(path) != about["sha256"]:  # before faiss, which trusts what it reads
         raise InputError(f"{path} is missing or damaged: build the gallery again from its features.")
     flags = {"ivf": faiss.IO_FLAG_MMAP, "hnsw": faiss.IO_FLAG_MMAP_IFC}[about["kind"]] if mapped else 0
     found = faiss.read_index(os.fspath(path), flags)
@@ -152,14 +155,16 @@ def _read_record(folder: Path) -> dict[str, Any]:
         )
     except (OSError, ValueError, TypeError, KeyError):
         sound = False
-    if not sound:
+    # Galleries of before there were digests have none.
+    if not sound or ("sha256" in record and record.pop("sha256") != _digest(record)):
         raise InputError(f"{path} is damaged, or no gallery's (format {_FORMAT}).")
+    record.setdefault("features_sha256", None)
     return record
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(record: dict[str, Any]) -> str:
+    """SHA-256 of what gallery.json says."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

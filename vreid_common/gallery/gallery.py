@@ -17,7 +17,7 @@ from vreid_common.evaluation.rank_list import rank_list
 from vreid_common.gallery.index import Index, build_index
 from vreid_common.reranking.candidates import rerank_candidates
 from vreid_common.reranking.pipeline import Pipeline
-from vreid_common.structures import FeatureRows, FeatureSet
+from vreid_common.structures import FeatureRows, FeatureSet, check_models, join_sets
 
 __all__ = ["Gallery"]
 
@@ -86,8 +86,9 @@ class Gallery:
             Indices (Q, K) int64 and distances (Q, K) float32, nearest first; -1 and infinity where an index found fewer.
 
         Raises:
-            InputError: the queries have other dimensions, or a step cannot work on them.
+            InputError: the queries are of another model or have other dimensions, or a step cannot work on them.
         """
+        check_models(self.images.model, query.model, "The gallery", "the queries")
         ours, theirs = self.images.features.shape[1], query.features.shape[1]
         if ours != theirs:
             raise InputError(
@@ -99,16 +100,17 @@ class Gallery:
         return indices[:, :k], distances[:, :k]
 
     def added(self, images: FeatureSet) -> Gallery:
-        """The gallery with further images at its end.
+        """The gallery with further images at its end, joined by the names of vehicles, cameras and tracks.
 
         Raises:
-            InputError: they have other dimensions, or one of their paths is there already.
+            InputError: they are of another model or have other dimensions, one of their paths is there already, or one side has
+                names and the other bare numbers.
         """
         _check_new(images, self.images.paths)
         ours, theirs = self.images.features.shape[1], images.features.shape[1]
         if ours != theirs:
             raise InputError(f"The new features have {theirs} dimensions and the gallery's {ours}: use the gallery's model.")
-        joined = FeatureSet.concatenate([self.images, images])
+        joined = FeatureSet.concatenate(join_sets([self.images, images], ["The gallery", "the set of new images"]))
         index = None if self.index is None else self.index.added(joined.features, len(self.images), self.wanted_recall)
         return replace(self, images=joined, index=index)
 

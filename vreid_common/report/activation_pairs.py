@@ -17,7 +17,7 @@ from vreid_common.data import ImageReadError, ItemDataset, build_transforms, col
 from vreid_common.report.activation import similarity_maps
 from vreid_common.report.analysis import Analysis
 from vreid_common.report.thumbnails import heat_picture, plain_picture
-from vreid_common.structures import FeatureSet, VehicleImage
+from vreid_common.structures import NAMED_LABELS, FeatureSet, VehicleImage
 
 __all__ = ["ActivationPair", "Looker", "choose_pairs", "draw_pairs"]
 
@@ -112,4 +112,5 @@ def _pictures(looker: Looker, items: list[VehicleImage], flat: list[str], *, pla
 
 def _item(images: FeatureSet, row: int) -> VehicleImage:
     labels = (int(getattr(images, name)[row]) for name in ("pids", "camids", "track_ids", "view_ids"))
-    return VehicleImage(images.paths[row], *labels)
+    names = {word: images.name_of(label, row) or "" for label, word in NAMED_LABELS.items()}
+    return VehicleImage(images.paths[row], *labels, **names)

@@ -18,7 +18,7 @@ from vreid_common.report.html import breakable, html_environment
 from vreid_common.report.shot import shot_of
 from vreid_common.report.terms import terms_of
 from vreid_common.report.thumbnails import Thumbnails
-from vreid_common.structures import UNKNOWN, VIEWS
+from vreid_common.structures import VIEWS
 from vreid_common.versions import package_versions
 
 __all__ = ["Page", "now", "render_page", "write_page"]
@@ -79,7 +79,9 @@ def render_page(page: Page) -> str:
         histograms=_histograms(analysis),
         scatters=_scatters(analysis),
         colours=COLOURS,
-        views=VIEWS,
+        view=VIEWS.__getitem__,
+        camera=lambda number: analysis.query.names.of("camids", number),
+        names=analysis.query.names,
         versions=package_versions(),
         extent=_extent(analysis),
         zip=zip,
@@ -128,20 +130,22 @@ def _scatters(analysis: Analysis) -> list[Scatter]:
     """By vehicle and by camera, where any is known; without either, the points alone."""
     if analysis.layout is None:
         return []
-    pids, camids = (
-        np.concatenate([getattr(side, name).numpy() for side in (analysis.query, analysis.gallery)])[analysis.layout.rows]
-        for name in ("pids", "camids")
+    sides, rows = (analysis.query, analysis.gallery), analysis.layout.rows
+    names = analysis.query.names
+    vehicles, cameras = (
+        [names.of(label, number) for number in np.concatenate([getattr(side, label).numpy() for side in sides])[rows].tolist()]
+        for label in ("pids", "camids")
     )
-    split = int(np.searchsorted(analysis.layout.rows, len(analysis.query)))
+    split = int(np.searchsorted(rows, len(analysis.query)))
     titles = [
         ", ".join(
-            [f"{name} {value}" for name, value in (("vehicle", pid), ("camera", camid)) if value != UNKNOWN]
+            [f"{word} {name}" for word, name in (("vehicle", vehicle), ("camera", camera)) if name is not None]
             + ["query" if place < split else "gallery"]
         )
-        for place, (pid, camid) in enumerate(zip(pids.tolist(), camids.tolist(), strict=True))
+        for place, (vehicle, camera) in enumerate(zip(vehicles, cameras, strict=True))
     ]
-    known = {title: labels for title, labels in (("vehicle", pids), ("camera", camids)) if (labels != UNKNOWN).any()}
+    known = {title: labels for title, labels in (("vehicle", vehicles), ("camera", cameras)) if any(labels)}
     return [
-        scatter_chart(title, analysis.layout.points, ["" if x == UNKNOWN else str(x) for x in labels.tolist()], titles)
-        for title, labels in (known or {"vehicle": pids}).items()
+        scatter_chart(title, analysis.layout.points, [name or "" for name in labels], titles)
+        for title, labels in (known or {"vehicle": vehicles}).items()
     ]

@@ -12,7 +12,7 @@ from vreid_common.evaluation.commands.settings import by_step, read_settings
 from vreid_common.files import check_writable, write_json
 from vreid_common.report.rank_lists import RankList, choose_queries, draw_rank_lists, rank_lists, save_picture
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
-from vreid_common.structures import FeatureSet
+from vreid_common.structures import NAMED_LABELS, FeatureSet
 from vreid_common.versions import package_versions
 
 __all__ = ["add_rank_list_arguments", "run_rank_lists"]
@@ -62,6 +62,11 @@ def _records(lists: list[RankList], query: FeatureSet, gallery: FeatureSet) -> I
     for entry in lists:
         found = zip(entry.images, entry.distances, entry.correct, strict=True)
         images = [
-            {"image": gallery.paths[image], "distance": distance, "correct": correct} for image, distance, correct in found
+            {"image": gallery.paths[image], **_names(gallery, image), "distance": distance, "correct": correct}
+            for image, distance, correct in found
         ]
-        yield {"query": query.paths[entry.query], "ranking": entry.name, "images": images}
+        yield {"query": query.paths[entry.query], **_names(query, entry.query), "ranking": entry.name, "images": images}
+
+
+def _names(images: FeatureSet, row: int) -> dict[str, str | None]:
+    return {word: images.name_of(label, row) for label, word in NAMED_LABELS.items()}

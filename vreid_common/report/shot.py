@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from vreid_common.report.thumbnails import Thumbnails
-from vreid_common.structures import UNKNOWN, FeatureSet
+from vreid_common.structures import NAMED_LABELS, FeatureSet
 
 __all__ = ["Shot", "shot_of"]
 
@@ -30,10 +30,10 @@ class Shot:
 
 def shot_of(images: FeatureSet, row: int, thumbnails: Thumbnails) -> Shot:
     """The image in a row."""
-    pid, camid, track = (int(getattr(images, name)[row]) for name in ("pids", "camids", "track_ids"))
+    vehicle, camera, track = (images.name_of(label, row) for label in NAMED_LABELS)
     return Shot(
         thumbnails(images.paths[row]),
         PurePath(images.paths[row]).name or "no path",
-        "unknown vehicle" if pid == UNKNOWN else f"vehicle {pid}",
-        tuple(f"{name} {value}" for name, value in (("camera", camid), ("track", track)) if value != UNKNOWN),
+        "unknown vehicle" if vehicle is None else f"vehicle {vehicle}",
+        tuple(f"{word} {name}" for word, name in (("camera", camera), ("track", track)) if name is not None),
     )

@@ -15,7 +15,7 @@ from vreid_common.structures.feature_rows import METRICS, FeatureRows
 from vreid_common.structures.feature_set import FeatureSet
 from vreid_common.structures.image_digests import digest_images, image_digest
 from vreid_common.structures.item import DOMAINS, UNKNOWN, VIEWS, VehicleImage
-from vreid_common.structures.joining import join_sets
+from vreid_common.structures.joining import check_models, join_sets
 from vreid_common.structures.names import NAMED_LABELS, UNKNOWN_TEXTS, WHOLE_NUMBER, LabelNames, number_names
 from vreid_common.structures.retrieval import Retrieval
 
@@ -40,6 +40,7 @@ __all__ = [
     "TiledRows",
     "VehicleImage",
     "as_distance_rows",
+    "check_models",
     "digest_images",
     "find_copies",
     "image_digest",

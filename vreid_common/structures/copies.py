@@ -9,11 +9,15 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vreid_common.structures.image_digests import image_digest
 from vreid_common.structures.item import UNKNOWN
+
+if TYPE_CHECKING:
+    from vreid_common.structures.feature_set import FeatureSet
 
 __all__ = ["Copies", "Pictures", "find_copies"]
 
@@ -25,6 +29,10 @@ class Pictures:
     pids: np.ndarray
     paths: Sequence[str]
     digests: np.ndarray
+
+    @classmethod
+    def of(cls, images: FeatureSet) -> Pictures:
+        return cls(images.pids.numpy(), images.paths, images.image_digests.numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +49,12 @@ class Copies:
     gallery: np.ndarray
     pairs: int
     compared: bool
+
+    def of_pairs(self, pairs: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Of (query indices, gallery indices) of one vehicle those of one picture."""
+        query, gallery = pairs
+        same = self.query[query] == self.gallery[gallery]
+        return query[same], gallery[same]
 
 
 def find_copies(query: Pictures, gallery: Pictures) -> Copies:

@@ -157,6 +157,10 @@ class FeatureSet:
             paths=tuple(self.paths[i] for i in index.tolist()),
         )
 
+    def name_of(self, label: str, row: int) -> str | None:
+        """What the owner calls the vehicle, camera or track ("pids", "camids", "track_ids") of an image; None if unknown."""
+        return self.names.of(label, int(getattr(self, label)[row]))
+
     def to(self, device: str | torch.device) -> FeatureSet:
         """The same images with their features on ``device``."""
         return replace(self, features=self.features.to(device))

@@ -17,7 +17,7 @@ from vreid_common.structures.names import NAMED_LABELS, WHOLE_NUMBER, LabelNames
 if TYPE_CHECKING:
     from vreid_common.structures.feature_set import FeatureSet
 
-__all__ = ["join_sets"]
+__all__ = ["check_models", "join_sets"]
 
 
 def join_sets(sets: Sequence[FeatureSet], titles: Sequence[str]) -> list[FeatureSet]:
@@ -36,7 +36,7 @@ def join_sets(sets: Sequence[FeatureSet], titles: Sequence[str]) -> list[Feature
         InputError: one set has names and another one bare numbers, of which nobody says what they are, or their models differ.
     """
     for images, title in zip(sets[1:], titles[1:], strict=True):
-        _check_models(sets[0].model, images.model, titles[0], title)
+        check_models(sets[0].model, images.model, titles[0], title)
     joined = _side(sets[0], titles[0])
     renumbered = [sets[0]]
     for images, title in zip(sets[1:], titles[1:], strict=True):
@@ -57,7 +57,12 @@ def _side(images: FeatureSet, title: str) -> _Side:
     return _Side(title, images.names, {label: of[of != UNKNOWN].tolist() for label, of in numbers.items()})
 
 
-def _check_models(ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None, title: str, other: str) -> None:
+def check_models(ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None, title: str, other: str) -> None:
+    """Whether features can be compared, by what made them; None, not known, can be anything.
+
+    Raises:
+        InputError: they come from different models, or were made differently.
+    """
     if ours is None or theirs is None or ours == theirs:
         return
     differing = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]

@@ -60,8 +60,10 @@ def _evaluate(cfg: CfgNode, expansion: Expansion, dataset_name: str) -> dict[str
             "track_ids": images.track_ids,
             "view_ids": images.view_ids,
             "timestamps": images.timestamps,
+            "image_digests": images.image_digests,
             "img_paths": list(images.paths),
         }
+        evaluator.names = images.names
         evaluator.process(batch, images.features)
     results = dict(evaluator.evaluate())
     if cfg.TEST.REPORT and comm.is_main_process():

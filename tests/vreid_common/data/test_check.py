@@ -317,3 +317,14 @@ def test_fastreids_own_set(tmp_path, capsys):
 def test_wrong_arguments(arguments, capsys):
     with pytest.raises(InputError):
         check(capsys, *arguments)
+
+
+def test_pictures_that_are_both_a_query_and_in_the_gallery_are_counted(tmp_path, capsys):
+    for name, text in (("a", "one"), ("copy", "one"), ("other", "two")):
+        (tmp_path / f"{name}.png").write_text(text)
+    rows = ["a.png,van,query", "copy.png,van,gallery", "a.png,van,gallery", "other.png,van,gallery", "copy.png,bus,gallery"]
+    (tmp_path / "cars.csv").write_text("\n".join(["path,vehicle_id,split", *rows]))
+    arguments = ["--opts", "DATASETS.CSV.FILE", tmp_path / "cars.csv", "--json", tmp_path / "found.json"]
+    _, printed = check(capsys, "CSVVehicles", *arguments)
+    assert "2 gallery images are a query's own picture, the same file or a copy of it" in printed
+    assert json.loads((tmp_path / "found.json").read_text())["own_pictures"] == 2

@@ -46,5 +46,5 @@ class TestSubmission:
         assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["track2_a.txt", "track2_b.txt"]
 
     def test_metrics_of_such_a_set_are_refused(self, evaluate, make_batches):
-        with pytest.raises(InputError, match="12 of 12 queries have no identity"):
+        with pytest.raises(InputError, match="None of the 12 queries has an identity"):
             evaluate(self.unlabelled(make_batches()))

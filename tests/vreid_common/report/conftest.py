@@ -20,8 +20,9 @@ def make_set(tmp_path: Path) -> Callable[..., FeatureSet]:
         pids = np.arange(size) % 5
         features = np.random.default_rng(9).normal(size=(5, 6))[pids] + noise * rng.normal(size=(size, 6))
         paths = [str(tmp_path / f"{name}{number}.jpg") for number in range(size)]
-        for path, pid in zip(paths, pids.tolist(), strict=True) if images else ():
-            Image.new("RGB", (30 + pid, 20), (40 * pid, 90, 150)).save(path)
+        for number, (path, pid) in enumerate(zip(paths, pids.tolist(), strict=True) if images else ()):
+            picture = Image.new("RGB", (30 + pid, 20), (40 * pid, 90, 150))
+            picture.save(path, comment=f"{name}{number}")  # no image is a copy of another one
         camids, views = rng.integers(0, 4, size), rng.integers(0, 3, size)
         return FeatureSet.create(features, pids, camids, pids * 10 + camids, views, paths)
 

@@ -21,7 +21,7 @@ def make_images(tmp_path):
         paths = []
         for number, pid in enumerate(pids):
             path = tmp_path / f"{name}{number}.png"
-            Image.new("RGB", (20 + number, 30), (20 * (pid % 10), 0, 99)).save(path)
+            Image.new("RGB", (20 + number, 30), (20 * (pid % 10), ord(name), 99)).save(path)
             paths.append(str(path))
         features = torch.eye(8)[: len(pids)]
         return FeatureSet.create(features, pids, camids, paths=paths)

@@ -39,6 +39,8 @@ class VehicleDataset(ImageDataset):
     tolerant: ClassVar[bool] = False
     """Whether the constructor takes ``tolerant=True``: faulty rows are left out and what was wrong is kept in ``faults``."""
     faults: Sequence[str] = ()
+    tracks_of_all_splits: ClassVar[bool] = False
+    """Whether a track has one number in all splits; else each split numbers its own."""
 
     def __init__(self, train: list[VehicleImage], query: list[VehicleImage], gallery: list[VehicleImage], **kwargs) -> None:
         super().__init__(train, query, gallery, **kwargs)

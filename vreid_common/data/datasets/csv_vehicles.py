@@ -43,6 +43,7 @@ class CSVVehicles(VehicleDataset):
 
     dataset_name = "CSVVehicles"
     tolerant = True
+    tracks_of_all_splits = True
 
     def __init__(self, root: str = "", file: str = "", *, tolerant: bool = False, **kwargs) -> None:
         path = _locate(root or data_root(), file)

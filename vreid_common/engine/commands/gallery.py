@@ -78,7 +78,7 @@ def _add_build_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", metavar="FILE", help="features that are there, in place of images")
-    add_image_arguments(parser, required=False)
+    add_image_arguments(parser, required=False, default_splits=("gallery",))
     add_extraction_arguments(parser)
 
 
@@ -123,19 +123,19 @@ def _info(args: argparse.Namespace) -> Gallery:
 
 
 def _saved_features(args: argparse.Namespace) -> FeatureSet:
-    if args.images or args.csv or args.dataset:
-        raise InputError("--features takes the place of images: leave --images, --csv and --dataset out.")
-    return read_features(args.features)
+    if args.images or args.csv or args.dataset or args.splits:
+        raise InputError("--features takes the place of images: leave --images, --csv, --dataset and --splits out.")
+    images = read_features(args.features)
+    if images.model is None:
+        print(f"{args.features} does not say which model made it: that it is the gallery's is for you to know.")
+    return images
 
 
 def _extracted(args: argparse.Namespace, extraction: Extraction) -> FeatureSet:
     if not (args.images or args.csv or args.dataset):
         raise InputError("Say what goes into the gallery: --images, --csv or --dataset, or --features.")
     parts = read_images(args, extraction.cfg)
-    items = parts.get("_gallery", parts.get(""))
-    if not items:
-        raise InputError(f"{args.csv or args.dataset} has no gallery images.")
-    return extraction.extract(items)
+    return extraction.extract([item for items in parts.values() for item in items])
 
 
 def _describe(gallery: Gallery) -> dict[str, Any]:

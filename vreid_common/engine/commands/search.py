@@ -21,7 +21,7 @@ from vreid_common.evaluation.commands.settings import by_step, read_settings
 from vreid_common.files import check_writable, write_json
 from vreid_common.gallery import Gallery, load_gallery
 from vreid_common.reranking.pipeline import Pipeline, build_pipeline
-from vreid_common.structures import UNKNOWN, FeatureSet, read_features
+from vreid_common.structures import NAMED_LABELS, FeatureSet, read_features
 from vreid_common.versions import package_versions
 
 __all__ = ["CANDIDATES", "add_search_arguments", "run_search"]
@@ -96,13 +96,12 @@ _COLUMNS = ("rank", "distance", "vehicle", "camera", "track", "image")
 
 
 def _matches(gallery: Gallery, indices: Tensor, distances: Tensor) -> list[dict[str, Any]]:
-    """The images of one query, nearest first; labels that are not known are None."""
-    found = gallery.images.select(indices[indices >= 0])
-    labels = zip(found.pids.tolist(), found.camids.tolist(), found.track_ids.tolist(), found.paths, strict=True)
+    """The images of one query, nearest first, with their owner's names; what is not known is None."""
+    images = gallery.images
     matches = []
-    for rank, ((pid, camid, track_id, path), distance) in enumerate(zip(labels, distances.tolist(), strict=False), start=1):
-        known = (None if label == UNKNOWN else label for label in (pid, camid, track_id))
-        matches.append(dict(zip(_COLUMNS, (rank, distance, *known, path), strict=True)))
+    for rank, (row, distance) in enumerate(zip(indices[indices >= 0].tolist(), distances.tolist(), strict=False), start=1):
+        labels = (images.name_of(label, row) for label in NAMED_LABELS)
+        matches.append(dict(zip(_COLUMNS, (rank, distance, *labels, images.paths[row]), strict=True)))
     return matches
 
 

@@ -58,13 +58,7 @@ def check_labelled(inputs: Inputs) -> None:
     """Whether there is something to evaluate with.
 
     Raises:
-        InputError: there are no labels, or a query has none.
+        InputError: there are none.
     """
     if not inputs.labelled:
         raise InputError("The images have no identities to evaluate with: give --labels FILE.csv, or a .npz with pids.")
-    unknown = (inputs.query.pids < 0).nonzero().flatten()
-    if len(unknown):
-        raise InputError(
-            f"{len(unknown)} of the {len(inputs.query)} queries have no identity, the first in row {int(unknown[0])}: "
-            "leave them out, or write their ranking without labels (vreid rerank --ranking or --submission)."
-        )

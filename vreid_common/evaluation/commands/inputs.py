@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from vreid_common.data.datasets.csv_vehicles import read_csv_items
 from vreid_common.errors import InputError
 from vreid_common.evaluation.protocols import Protocol
 from vreid_common.registry import PROTOCOL_REGISTRY
-from vreid_common.structures import METRICS, UNKNOWN, FeatureSet, VehicleImage, read_features
+from vreid_common.structures import METRICS, UNKNOWN, FeatureSet, VehicleImage, check_models, join_sets, read_features
 
 __all__ = ["Inputs", "add_file_arguments", "add_input_arguments", "positive", "read_device", "read_inputs", "read_protocol"]
 
@@ -107,11 +107,13 @@ def read_inputs(args: argparse.Namespace) -> Inputs:
         gallery = _label(
             gallery, items["gallery"], f"{args.labels} lists {{}} images of split gallery, but {args.gallery} has {{}}."
         )
+    query, gallery = join_sets([query, gallery], [args.query, args.gallery])
     further: dict[str, tuple[FeatureSet, FeatureSet]] = {}
     for name, query_file, gallery_file in getattr(args, "further", None) or ():
         if name in further:
             raise InputError(f"--further {name} is given twice.")
         pair = _read_pair(query_file, gallery_file, device)
+        check_models(pair[0].model, pair[1].model, query_file, gallery_file)
         for images, others, file in zip((query, gallery), pair, (query_file, gallery_file), strict=True):
             if len(images) != len(others):
                 raise InputError(f"{file} has {len(others)} images instead of {len(images)}: {name} needs the same images.")
@@ -160,4 +162,5 @@ def _read_pair(query_file: str, gallery_file: str, device: torch.device) -> tupl
 def _label(images: FeatureSet, items: list[VehicleImage], mismatch: str) -> FeatureSet:
     if len(items) != len(images):
         raise InputError(mismatch.format(len(items), len(images)))
-    return FeatureSet.from_items(images.features, items)
+    labelled = FeatureSet.from_items(images.features, items)
+    return replace(labelled, image_digests=images.image_digests, model=images.model)

@@ -81,9 +81,7 @@ def result_record(name: str, pipeline: Pipeline, found: ProtocolResult | None) -
         "cmc": ranking.cmc.tolist(),
         "num_queries": ranking.num_queries,
         "num_valid_queries": ranking.num_valid_queries,
-        "num_tied": found.num_tied,
-        "num_gallery": found.num_gallery,
-        "num_draws": found.num_draws,
+        **found.record,
     }
 
 

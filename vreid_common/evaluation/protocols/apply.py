@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -68,7 +69,11 @@ def mean_result(results: Sequence[ProtocolResult]) -> ProtocolResult:
         num_valid_queries=rankings[0].num_valid_queries,
         num_queries=rankings[0].num_queries,
     )
-    tied = max(result.num_tied for result in results)
-    return ProtocolResult(
-        metrics, ranking, results[0].num_gallery, num_draws=len(results), num_tied=tied, one_match=results[0].one_match
+    return replace(
+        results[0],
+        metrics=metrics,
+        ranking=ranking,
+        num_draws=len(results),
+        num_tied=max(result.num_tied for result in results),
+        own_pictures=sum(result.own_pictures for result in results),
     )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from vreid_common.errors import InputError
 from vreid_common.evaluation.protocols.protocol import Protocol
-from vreid_common.evaluation.rules import MatchRule, other_camera, other_image
+from vreid_common.evaluation.rules import MatchRule, any_image, other_camera
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import FeatureSet
 
@@ -20,7 +18,7 @@ class SameCameraExcluded(Protocol):
     title = "image to image, same camera excluded"
     description = "gallery images of the query's own identity and camera are left out of its ranking"
 
-    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+    def label_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
         return other_camera(query.camids.numpy(), gallery.camids.numpy())
 
 
@@ -39,12 +37,9 @@ class SameImageExcluded(Protocol):
     title = "image to image, the query itself excluded"
     description = "every gallery image of the query's identity is a match but for the query itself, which its file tells"
 
-    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+    def label_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
         for side, images in (("query", query), ("gallery", gallery)):
             if not all(images.paths):
                 row = images.paths.index("")
                 raise InputError(f"{self.title}: the {side} image in row {row} has no path that says which image it is.")
-        files = {path: place for place, path in enumerate(query.paths)}
-        asked = np.fromiter((files[path] for path in query.paths), np.int64, len(query))
-        stored = np.fromiter((files.get(path, -1) for path in gallery.paths), np.int64, len(gallery))
-        return other_image(asked, stored)
+        return any_image  # as no protocol lets the query's own picture count

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult
-from vreid_common.evaluation.rules import MatchRule, other_camera
+from vreid_common.evaluation.pairs import IdentityPairs
+from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult, own_pictures
+from vreid_common.evaluation.rules import MatchRule, all_of, other_camera
 from vreid_common.evaluation.tracks import TrackRows, group_tracks
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import DistanceRows, FeatureSet
@@ -21,12 +22,14 @@ class ImageToTrack(Protocol):
         "are left out of its ranking"
     )
 
-    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+    def label_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
         """Of images; tracks count by the same rule."""
         return other_camera(query.camids.numpy(), gallery.camids.numpy())
 
     def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
-        tracks = group_tracks(gallery)
+        tracks, copies = group_tracks(gallery), own_pictures(query, gallery)
         asked, stored = Labels.of(query), Labels(tracks.pids, tracks.camids, tracks.view_ids)
-        rows = TrackRows(distance, tracks.of_image, len(tracks.pids))
-        return self.measure(asked, stored, rows, other_camera(asked.camids, stored.camids))
+        own = copies.of_pairs(IdentityPairs(asked.pids, gallery.pids.numpy()).of(0, len(query)))
+        rows = TrackRows(distance, tracks.of_image, len(tracks.pids), own)
+        rule = all_of(other_camera(asked.camids, stored.camids), tracks.with_another_image(own))
+        return self.measure(asked, stored, rows, rule, copies)

@@ -16,12 +16,12 @@ from vreid_common.errors import InputError
 from vreid_common.evaluation.metrics import Normalizer, RankingMetrics, evaluate_rules
 from vreid_common.evaluation.protocols.selection import Selection
 from vreid_common.evaluation.roc import rule_tpr_at_fpr
-from vreid_common.evaluation.rules import MatchRule, all_of, any_image, other_view, same_view
+from vreid_common.evaluation.rules import MatchRule, all_of, any_image, other_image, other_view, same_view
 from vreid_common.evaluation.ties import count_tied_queries
 from vreid_common.reranking.pipeline import Pipeline
-from vreid_common.structures import UNKNOWN, DistanceRows, FeatureSet
+from vreid_common.structures import UNKNOWN, Copies, DistanceRows, FeatureSet, Pictures, find_copies
 
-__all__ = ["Labels", "Protocol", "ProtocolResult"]
+__all__ = ["Labels", "Protocol", "ProtocolResult", "own_pictures"]
 
 _NEARLY_ALL = 0.9
 
@@ -54,6 +54,11 @@ class ProtocolResult:
         submission: (Q, K) indices of each query's first gallery images, of a protocol that is there to hand them in.
         num_tied: how many queries' nearest match is exactly as near as an image of another vehicle.
         one_match: whether nearly all queries have a single match.
+        unknown_queries: how many queries are of unknown vehicle, and so without a match.
+        distractors: how many gallery entries are, and so nobody's match.
+        own_pictures: how many gallery images were left out of a query's ranking as they are its own picture, the same file or
+            a copy of it.
+        compared: whether files or digests of all pictures were there to tell.
     """
 
     metrics: dict[str, float]
@@ -63,6 +68,23 @@ class ProtocolResult:
     submission: np.ndarray | None = None
     num_tied: int = 0
     one_match: bool = False
+    unknown_queries: int = 0
+    distractors: int = 0
+    own_pictures: int = 0
+    compared: bool = True
+
+    @property
+    def record(self) -> dict[str, int | bool]:
+        """What was counted and left out, for JSON."""
+        return {
+            "num_tied": self.num_tied,
+            "num_gallery": self.num_gallery,
+            "num_draws": self.num_draws,
+            "num_unknown_queries": self.unknown_queries,
+            "num_distractors": self.distractors,
+            "num_own_pictures": self.own_pictures,
+            "own_pictures_compared": self.compared,
+        }
 
 
 class Protocol:
@@ -112,13 +134,27 @@ class Protocol:
         """The options without which a number of this protocol cannot be read, for JSON."""
         return {} if self.top_k is None else {"top_k": self.top_k, "normalizer": self.normalizer}
 
-    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
-        """Which gallery images of a query's identity are matches; the others are junk. Here all of them are matches.
+    def label_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+        """Which gallery images of a query's identity the protocol lets count, by their labels; a subclass's business. Here all.
 
         Raises:
             InputError: the labels do not give what the protocol needs.
         """
         return any_image
+
+    def match_rule(self, query: FeatureSet, gallery: FeatureSet) -> MatchRule:
+        """Which gallery images of a query's identity are matches; the others are junk.
+
+        They are those of ``label_rule``, but never the query's own picture: the same file, or a copy of it (``find_copies``).
+
+        Raises:
+            InputError: the labels do not give what the protocol needs.
+        """
+        return self._rule(query, gallery, own_pictures(query, gallery))
+
+    def _rule(self, query: FeatureSet, gallery: FeatureSet, copies: Copies) -> MatchRule:
+        rule = self.label_rule(query, gallery)
+        return all_of(rule, other_image(copies.query, copies.gallery)) if copies.pairs else rule
 
     def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
         """Evaluates the (Q, G) ``distance`` of the query images to the gallery images.
@@ -126,7 +162,8 @@ class Protocol:
         Raises:
             InputError: the labels do not give what the protocol needs, or no query has a match.
         """
-        return self.measure(Labels.of(query), Labels.of(gallery), distance, self.match_rule(query, gallery))
+        copies = own_pictures(query, gallery)
+        return self.measure(Labels.of(query), Labels.of(gallery), distance, self._rule(query, gallery, copies), copies)
 
     def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Selection]:
         """The random draws, each evaluated on its own and averaged; none where query and gallery are taken as they are.
@@ -148,9 +185,20 @@ class Protocol:
         if found.ranking is not None:
             queries = found.ranking.num_queries
             left_out = queries - found.ranking.num_valid_queries
-            sentences.append(f"{queries:,} queries, {left_out:,} of them left out for want of a match; gallery of {size}.")
+            unknown = f" ({found.unknown_queries:,} are of unknown vehicle)" if found.unknown_queries else ""
+            others = f", {found.distractors:,} of them distractors of unknown vehicle" if found.distractors else ""
+            sentences.append(
+                f"{queries:,} queries, {left_out:,} of them left out for want of a match{unknown}; gallery of {size}{others}."
+            )
         else:
             sentences.append(f"Gallery of {size}.")
+        if found.own_pictures:
+            sentences.append(
+                f"Left out of the rankings: {found.own_pictures:,} gallery images that are the query's own picture, the same "
+                "file or a copy of it."
+            )
+        if not found.compared:
+            sentences.append("Whether the gallery holds queries' own pictures is not known: the images' files are not there.")
         if found.num_tied:
             sentences.append(
                 f"WARNING: for {found.num_tied:,} queries an image of another vehicle is exactly as near as the first match; "
@@ -163,20 +211,29 @@ class Protocol:
             )
         return " ".join(sentences)
 
-    def measure(self, query: Labels, gallery: Labels, distance: DistanceRows, match: MatchRule) -> ProtocolResult:
-        """The metrics when ``match`` says which gallery entries of the query's identity count.
+    def measure(
+        self, query: Labels, gallery: Labels, distance: DistanceRows, match: MatchRule, copies: Copies | None = None
+    ) -> ProtocolResult:
+        """The metrics when ``match`` says which gallery entries of the query's identity count, and leaves ``copies`` out.
 
         ``mAP (same view)`` counts only matches in the query's view and ``mAP (cross view)`` only those in another one: the
         other matches are junk, while images of other identities stay, whatever their view (EALN, Table II).
 
+        A query of unknown vehicle has no match; a gallery entry of unknown vehicle is a distractor.
+
         Raises:
-            InputError: a query's identity is not known, or no query has a match.
+            InputError: no query's identity is known, or none has a match.
         """
-        unknown = np.count_nonzero(query.pids == UNKNOWN)
-        if unknown:
+        unknown = int(np.count_nonzero(query.pids == UNKNOWN))
+        if unknown == len(query.pids):
             raise InputError(
-                f"{unknown} of {len(query.pids)} queries have no identity to evaluate with: for a test set without labels use "
+                f"None of the {unknown} queries has an identity to evaluate with: for a test set without labels use "
                 "TEST.PROTOCOL AICitySubmission, which writes the ranking."
+            )
+        if unknown and self.fprs:
+            raise InputError(
+                f"{unknown} of {len(query.pids)} queries are of unknown vehicle, so their pairs are neither positive nor "
+                "negative: leave them out, or turn TEST.ROC.ENABLED off."
             )
         rules = {"": match}
         if self.views and (query.view_ids != UNKNOWN).any() and (gallery.view_ids != UNKNOWN).any():
@@ -202,4 +259,19 @@ class Protocol:
         tied = count_tied_queries(distance, query.pids, gallery.pids, match)
         matches = found[""].num_matches
         one_match = np.count_nonzero(matches == 1) > _NEARLY_ALL * np.count_nonzero(matches)
-        return ProtocolResult(metrics, ranking, distance.shape[1], num_tied=tied, one_match=one_match)
+        return ProtocolResult(
+            metrics,
+            ranking,
+            distance.shape[1],
+            num_tied=tied,
+            one_match=one_match,
+            unknown_queries=unknown,
+            distractors=int(np.count_nonzero(gallery.pids == UNKNOWN)),
+            own_pictures=copies.pairs if copies else 0,
+            compared=copies is None or copies.compared,
+        )
+
+
+def own_pictures(query: FeatureSet, gallery: FeatureSet) -> Copies:
+    """Which gallery images are queries' own pictures."""
+    return find_copies(Pictures.of(query), Pictures.of(gallery))

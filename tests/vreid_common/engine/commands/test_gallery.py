@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -55,6 +56,68 @@ def test_images_added_by_the_gallery_s_own_model_and_removed(gallery, vreid, veh
 def test_a_gallery_is_replaced_by_building_it_again(gallery, vreid, model, vehicles):
     vreid("gallery", "build", gallery, "--images", vehicles.parent, *model)
     assert len(load_gallery(gallery).images) == 42
+
+
+def _list(path, folder, rows):
+    path.write_text("path,vehicle_id,camera_id,split\n" + "".join(f"{folder}/{row}\n" for row in rows))
+    return path
+
+
+class TestTwoListsOfNames:
+    """Their ids are numbered by each file for itself, so that one number is of different vehicles."""
+
+    @pytest.fixture
+    def lists(self, vehicles, tmp_path):
+        first = [
+            "0_0_0.png,van-12,gate,gallery",
+            "1_1_1.png,bus-3,yard,gallery",
+            "2_0_0.png,-1,,gallery",
+            "0_1_1.png,van-12,gate,query",
+        ]
+        second = ["1_0_0.png,bus-3,yard,gallery", "3_0_0.png,car-1,dock,gallery", "3_1_1.png,car-1,gate,train"]
+        return [_list(tmp_path / f"{name}.csv", vehicles.parent, rows) for name, rows in (("a", first), ("b", second))]
+
+    def test_from_build_to_search_and_evaluation(self, lists, vreid, model, vehicles, tmp_path):
+        first, second = lists
+        vreid("gallery", "build", tmp_path / "g", "--csv", first, *model, "--combine", "mean")
+        vreid("gallery", "add", tmp_path / "g", "--csv", second, "--splits", "gallery,train")
+        images = load_gallery(tmp_path / "g").images
+        names = [[images.name_of(label, row) for row in range(6)] for label in ("pids", "camids")]
+        assert names == [["van-12", "bus-3", None, "bus-3", "car-1", "car-1"], ["gate", "yard", None, "yard", "dock", "gate"]]
+        assert len(images.pids.unique()) == 4
+
+        vreid("search", tmp_path / "g", vehicles.parent / "0_1_1.png", "--top", 6, "--json", tmp_path / "found.json")
+        (query,) = json.loads((tmp_path / "found.json").read_text())["queries"]
+        found = {match["image"].rpartition("/")[2]: (match["vehicle"], match["camera"]) for match in query["matches"]}
+        assert found["3_1_1.png"] == ("car-1", "gate")
+        assert found["2_0_0.png"] == (None, None)
+
+        vreid("extract", "--csv", first, *model, "--combine", "mean", "--output", tmp_path / "f")
+        vreid("extract", "--csv", second, *model, "--combine", "mean", "--splits", "gallery,train", "--output", tmp_path / "h")
+        query, gallery = FeatureSet.load(tmp_path / "f_query"), FeatureSet.load(tmp_path / "h_train")
+        assert (query.pids.tolist(), gallery.pids.tolist()) == ([1], [1])  # of van-12 and car-1
+        said = vreid("evaluate", "--query", tmp_path / "f_query", "--gallery", tmp_path / "h_train", status=2)
+        assert "None of the 1 queries has a match" in said
+
+    def test_features_of_another_model_are_refused(self, lists, vreid, model, tmp_path):
+        vreid("extract", "--csv", lists[0], *model, "--combine", "mean", "--output", tmp_path / "f")
+        vreid("extract", "--csv", lists[1], *model, "--output", tmp_path / "h")
+        vreid("gallery", "build", tmp_path / "g", "--features", tmp_path / "f_gallery")
+        said = vreid("gallery", "add", tmp_path / "g", "--features", tmp_path / "h_gallery", status=2)
+        assert "The gallery and the set of new images come from one model, but were made differently (combine)" in said
+        said = vreid("search", tmp_path / "g", "--query", tmp_path / "h_gallery", status=2)
+        assert "made differently (combine)" in said
+        said = vreid("evaluate", "--query", tmp_path / "f_query", "--gallery", tmp_path / "h_gallery", status=2)
+        assert f"{tmp_path / 'f_query'} and {tmp_path / 'h_gallery'} come from one model" in said
+
+    def test_numbers_of_unknown_origin_are_refused(self, lists, vreid, model, tmp_path):
+        vreid("gallery", "build", tmp_path / "g", "--csv", lists[0], *model)
+        width = load_gallery(tmp_path / "g").images.features.shape[1]
+        np.savez(tmp_path / "other.npz", features=np.ones((1, width)), pids=np.array([0]))
+        said = vreid("gallery", "add", tmp_path / "g", "--features", tmp_path / "other.npz", status=2)
+        assert (
+            "The gallery has a vehicle 'bus-3', but the set of new images has only numbers for its vehicles, such as 0" in said
+        )
 
 
 class TestBadInput:

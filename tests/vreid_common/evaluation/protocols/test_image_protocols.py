@@ -1,5 +1,7 @@
 """What counts as a match under each protocol, on rankings small enough to do by hand, and against the plain evaluation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from vreid_common.errors import InputError
 from vreid_common.evaluation import ImageToTrack, SameCameraExcluded, SameCameraKept, SameImageExcluded, tpr_at_fpr
 from vreid_common.evaluation.tracks import TrackRows
 from vreid_common.registry import PROTOCOL_REGISTRY
-from vreid_common.structures import DenseRows, FeatureRows, FeatureSet
+from vreid_common.structures import DenseRows, FeatureRows, FeatureSet, digest_images
 
 
 def images(pids, camids=None, tracks=None, views=None, paths=None) -> FeatureSet:
@@ -88,10 +90,18 @@ class TestImageToImage:
         with pytest.raises(InputError, match=r"None of the 1 queries has a match .*TEST\.PROTOCOL"):
             SameCameraExcluded()(images([0], [1]), images([0], [1]), rows([0.5]))
 
-    def test_queries_without_identity(self):
+    def test_queries_without_identity_have_no_match_and_are_reported(self):
         """With -1 for all, every image would match every query."""
-        with pytest.raises(InputError, match=r"1 of 2 queries have no identity .* TEST\.PROTOCOL AICitySubmission"):
-            SameCameraKept()(images([0, -1]), images([0, -1]), rows([0.1, 0.2], [0.1, 0.2]))
+        protocol = SameCameraKept()
+        found = protocol(images([0, -1]), images([0, -1]), rows([0.2, 0.1], [0.2, 0.1]))
+        assert (found.metrics["mAP"], found.unknown_queries, found.distractors) == (0.5, 1, 1)
+        assert "2 queries, 1 of them left out for want of a match (1 are of unknown vehicle); gallery of 2, 1 of them " in (
+            protocol.summary(found, "cosine", "no re-ranking")
+        )
+        with pytest.raises(InputError, match=r"None of the 2 queries has an identity .* TEST\.PROTOCOL AICitySubmission"):
+            protocol(images([-1, -1]), images([0, -1]), rows([0.1, 0.2], [0.1, 0.2]))
+        with pytest.raises(InputError, match=r"1 of 2 queries are of unknown vehicle"):
+            SameCameraKept(fprs=(0.1,))(images([0, -1]), images([0, -1]), rows([0.1, 0.2], [0.1, 0.2]))
 
     def test_gallery_images_without_identity_are_distractors(self):
         assert SameCameraKept()(images([0]), images([-1, 0]), rows([0.1, 0.2])).metrics["mAP"] == 0.5
@@ -179,3 +189,51 @@ class TestImageToTrack:
         assert tracks.shape == (3, 2)
         assert tracks.rows(0, 3).tolist() == [[1, 2], [5, 4], [8, 0]]
         assert distance.rows(0, 1).tolist() == [[3, 1, 2]]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three pictures; the last is a copy of the first."""
+    for name, content in (("a", "one"), ("b", "two"), ("copy", "one")):
+        (tmp_path / name).write_text(content)
+    return [str(tmp_path / name) for name in ("a", "b", "copy")]
+
+
+@pytest.mark.parametrize("protocol", [SameCameraExcluded, SameCameraKept, SameImageExcluded, ImageToTrack])
+@pytest.mark.parametrize("digests", [False, True])
+class TestOwnPicture:
+    """It is at distance 0, so that Rank-1 would be 100 % whatever the features are."""
+
+    def sets(self, files, digests):
+        a, b, copy = files
+        query = images([1], paths=[a])
+        gallery = images([1, 1, 2, 1], tracks=[0, 1, 2, 3], paths=[a, copy, b, b])
+        if digests:
+            query, gallery = (replace(side, image_digests=digest_images(side.paths)) for side in (query, gallery))
+            query, gallery = (replace(side, paths=tuple("gone" + path for path in side.paths)) for side in (query, gallery))
+        return query, gallery
+
+    def test_is_never_a_match(self, files, protocol, digests):
+        query, gallery = self.sets(files, digests)
+        found = protocol()(query, gallery, rows([0.0, 0.0, 0.2, 0.3]))
+        assert (found.metrics["mAP"], found.metrics["Rank-1"], found.own_pictures, found.compared) == (0.5, 0.0, 2, True)
+        said = protocol().summary(found, "cosine", "no re-ranking")
+        assert "Left out of the rankings: 2 gallery images that are the query's own picture, the same file or a copy" in said
+
+    def test_beside_its_track_s_other_images(self, files, protocol, digests):
+        query, gallery = self.sets(files, digests)
+        gallery = replace(gallery, track_ids=torch.tensor([0, 0, 1, 0]))
+        found = protocol()(query, gallery, rows([0.0, 0.0, 0.2, 0.3]))
+        assert found.metrics["mAP"] == 0.5
+
+
+def test_whether_pictures_could_be_compared_is_said():
+    found = SameCameraKept()(images([1]), images([1, 2]), rows([0.2, 0.1]))
+    assert (found.compared, found.own_pictures) == (False, 0)
+    assert "pictures is not known" in SameCameraKept().summary(found, "cosine", "no re-ranking")
+
+
+def test_all_rules_of_a_protocol_leave_it_out(files):
+    query, gallery = images([1], paths=files[:1]), images([1, 1], paths=files[1:])
+    rule = SameCameraKept().match_rule(query, gallery)
+    assert rule(np.array([0, 0]), np.array([0, 1])).tolist() == [True, False]
