@@ -88,7 +88,7 @@ def test_exact_beside_an_index(vreid, tmp_path):
         vreid("search", tmp_path / "g", "--query", tmp_path / "q", *options, "--json", tmp_path / "found.json")
         found = json.loads((tmp_path / "found.json").read_text())
         assert found["index"] == index
-        assert [asked["matches"][0]["vehicle"] for asked in found["queries"]] == [0, 1]
+        assert [asked["matches"][0]["vehicle"] for asked in found["queries"]] == ["0", "1"]
 
 
 class TestBadInput:
