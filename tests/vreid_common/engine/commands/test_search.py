@@ -40,8 +40,8 @@ def test_an_image(search, features, vehicles):
     assert [match["image"] for match in matches] == [gallery.paths[i] for i in order]
     assert [match["rank"] for match in matches] == [1, 2, 3]
     np.testing.assert_allclose([match["distance"] for match in matches], distances[order], atol=1e-5)
-    assert [match["vehicle"] for match in matches] == gallery.pids[order].tolist()
-    assert [match["camera"] for match in matches] == gallery.camids[order].tolist()
+    assert [match["vehicle"] for match in matches] == [str(pid) for pid in gallery.pids[order].tolist()]
+    assert [match["camera"] for match in matches] == [str(camid) for camid in gallery.camids[order].tolist()]
     assert [match["track"] for match in matches] == [None] * 3
 
 
