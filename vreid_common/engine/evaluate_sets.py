@@ -17,7 +17,7 @@ from vreid_common.engine.evaluation_report import write_evaluation_report
 from vreid_common.engine.placement import memory_format
 from vreid_common.engine.results import write_curves
 from vreid_common.evaluation import RankingMetrics, VehicleEvaluator, inference_on_dataset
-from vreid_common.evaluation.inference import evaluation_dtype
+from vreid_common.evaluation.precision import evaluation_dtype
 
 __all__ = ["Evaluations", "evaluate_sets"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastreid.config import CfgNode
 
 from vreid_common.evaluation import RankingMetrics
-from vreid_common.evaluation.inference import evaluation_precision
+from vreid_common.evaluation.precision import evaluation_precision
 from vreid_common.evaluation.protocols import protocol_from_config
 from vreid_common.files import write_atomically
 from vreid_common.reranking.pipeline import pipeline_from_config

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 from vreid_common.evaluation.further import read_further
-from vreid_common.evaluation.inference import evaluation_precision
 from vreid_common.evaluation.metrics import RankingMetrics
+from vreid_common.evaluation.precision import evaluation_precision
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult, Selection, apply_protocol, protocol_from_config
 from vreid_common.evaluation.submission import write_aicity_submission
 from vreid_common.evaluation.table import metrics_table

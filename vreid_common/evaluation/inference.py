@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from fastreid.config import CfgNode
 from fastreid.evaluation import DatasetEvaluator
 from fastreid.utils import comm
 from torch import Tensor, nn
@@ -19,21 +18,11 @@ from vreid_common.features.gather import exchange
 from vreid_common.features.inference import inference, with_progress
 from vreid_common.structures import LabelNames, VehicleImage
 
-__all__ = ["evaluation_dtype", "evaluation_precision", "inference_on_dataset"]
+__all__ = ["inference_on_dataset"]
 
 logger = logging.getLogger(__name__)
 
 Features = Tensor | Mapping[str, Tensor]
-
-
-def evaluation_dtype(cfg: CfgNode) -> torch.dtype | None:
-    """The type that evaluations compute in under autocast; None, the model's own, where TEST.AMP is off."""
-    return getattr(torch, cfg.SOLVER.AMP.DTYPE) if cfg.TEST.get("AMP", False) else None
-
-
-def evaluation_precision(cfg: CfgNode) -> str:
-    """Its name, for records and logs."""
-    return str(evaluation_dtype(cfg) or torch.float32).removeprefix("torch.")
 
 
 def inference_on_dataset(

@@ -23,7 +23,7 @@ from vreid_common.engine.placement import describe_device, memory_format, place_
 from vreid_common.engine.project import find_project
 from vreid_common.engine.trained_model import TrainedModel
 from vreid_common.errors import InputError
-from vreid_common.evaluation.inference import evaluation_dtype
+from vreid_common.evaluation.precision import evaluation_dtype
 from vreid_common.features import Extractor, FeatureGrid, GridModel, image_list_digest, open_grid, transform_identity
 from vreid_common.structures import FeatureSet
 
