@@ -3,9 +3,11 @@
 import importlib.metadata
 import platform
 
+from vreid_common.compat.installation import installed_version
+
 __all__ = ["package_versions"]
 
-_PACKAGES = ("torch", "torchvision", "numpy", "fastreid", "vreid")
+_PACKAGES = ("torch", "torchvision", "numpy", "vreid")
 
 
 def package_versions() -> dict[str, str]:
@@ -16,4 +18,4 @@ def package_versions() -> dict[str, str]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue  # a checkout that is used without being installed
-    return {**versions, "python": platform.python_version()}
+    return {**versions, "fastreid": installed_version(), "python": platform.python_version()}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["explained", "find"]
+__all__ = ["explained", "find", "installed_version"]
 
 _SUPPORTED = "vreid_common works with FastReID 1.4.0: the wheel, or a checkout of its main branch, which calls itself 1.3"
 _OLDEST = (1, 3)
@@ -38,6 +38,13 @@ def find() -> None:
     version = _version(folder)
     if _numbers(version) < _OLDEST:
         raise ImportError(f"FastReID in {folder} calls itself {version}, which is too old. {_SUPPORTED}.")
+
+
+def installed_version() -> str:
+    """Of the FastReID that is imported: the wheel's version, or what a checkout calls itself, and that it is one."""
+    folder = _folder()
+    wheel = _wheel_version(folder)
+    return wheel or f"{_version(folder)} (checkout)"
 
 
 @contextmanager
@@ -93,16 +100,18 @@ def _checkout() -> Path | None:
 
 def _version(folder: Path) -> str:
     """The wheel's version; of a checkout what its ``__version__`` says, read without importing it."""
+    wheel, source = _wheel_version(folder), folder / "__init__.py"
+    found = re.search(r"__version__\s*=\s*[\"']([^\"']+)", source.read_text(encoding="utf-8", errors="replace"))
+    return wheel or (found[1] if found else "nothing")
+
+
+def _wheel_version(folder: Path) -> str | None:
+    """The version of the installed package, if the package in ``folder`` is that one and not a checkout."""
     try:
         wheel = metadata.distribution("fastreid")
-        if Path(str(wheel.locate_file("fastreid"))).resolve() == folder.resolve():
-            return wheel.version
     except metadata.PackageNotFoundError:
-        pass
-    source = folder / "__init__.py"
-    text = source.read_text(encoding="utf-8", errors="replace") if source.is_file() else ""
-    found = re.search(r"__version__\s*=\s*[\"']([^\"']+)", text)
-    return found[1] if found else "nothing"
+        return None
+    return wheel.version if Path(str(wheel.locate_file("fastreid"))).resolve() == folder.resolve() else None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

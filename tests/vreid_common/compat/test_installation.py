@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vreid_common.compat import installation
+from vreid_common.versions import package_versions
 
 WHEEL = Path(importlib.util.find_spec("fastreid").origin).parent
 
@@ -73,6 +74,13 @@ def test_earlier_releases_are_named(found, version, tmp_path):
 def test_the_wheel_and_a_checkout_of_it_are_taken(found, folder, tmp_path):
     found(WHEEL if folder == "wheel" else make_checkout(tmp_path))
     installation.find()
+
+
+def test_results_say_which_one_they_are_from(found, tmp_path):
+    """The wheel may be installed beside a checkout that is used."""
+    assert package_versions()["fastreid"] == "1.4.0"
+    found(make_checkout(tmp_path))
+    assert package_versions()["fastreid"] == "1.3 (checkout)"
 
 
 @pytest.mark.parametrize(
