@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from vreid_common.errors import InputError
+from vreid_common.leavings import discard, sweep, workshop_of
 
 __all__ = [
     "WriteError",
@@ -29,6 +29,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_DISKS = (*_FULL, errno.EROFS, errno.EIO, errno.EFBIG)
 
 
+_swept: set[Path] = set()
+
+
 class WriteError(OSError):
     """A file could not be written. Its text is one sentence that names the file and the reason, which is ``strerror``."""
 
@@ -39,7 +42,8 @@ class WriteError(OSError):
 def write_atomically(path: Path, write: Callable[[Path], object], size: int | None = None) -> None:
     """Calls ``write(temporary_path)`` and renames the result to ``path``: a reader sees the old file or the whole new one.
 
-    The temporary file is there when ``write`` is called, empty and with the permissions that new files get here.
+    The temporary file is there when ``write`` is called, empty and with the permissions that new files get here. What a killed
+    process was writing in the same folder is removed when this process first writes there.
 
     Args:
         path: the file.
@@ -49,11 +53,16 @@ def write_atomically(path: Path, write: Callable[[Path], object], size: int | No
     Raises:
         WriteError: the disk is full or read-only, or there is no right to write or no such folder.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    workshop = workshop_of(path)
+    temporary = workshop / path.name
+    if path.parent not in _swept:
+        _swept.add(path.parent)
+        sweep(path.parent)
     try:
         try:
-            temporary.unlink(missing_ok=True)  # a link of this name would have another file written
-            temporary.touch(exist_ok=False)
+            discard(workshop)  # a link of this name would have another file written
+            workshop.mkdir()
+            temporary.touch()
             mode = temporary.stat().st_mode
             write(temporary)
             temporary.chmod(mode)  # safetensors writes a file of its own that nobody else may read
@@ -62,12 +71,10 @@ def write_atomically(path: Path, write: Callable[[Path], object], size: int | No
             reason = _disk_failure(error, temporary)
             if reason is None:
                 raise
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)  # before the room that there is is counted
+            shutil.rmtree(workshop, ignore_errors=True)  # before the room that there is is counted
             raise WriteError(reason.errno, reason_of(reason, path, size), str(path)) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        shutil.rmtree(workshop, ignore_errors=True)
 
 
 def reason_of(error: OSError, path: str | os.PathLike[str], size: int | None = None) -> str:
@@ -124,7 +131,11 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 def _disk_failure(error: Exception, temporary: Path) -> OSError | None:
     """What the disk has to do with a failed write, which torch and safetensors tell in exceptions of their own."""
     if isinstance(error, OSError):
-        ours = error.errno in _OF_DISKS if error.filename is None else os.fsdecode(error.filename) == str(temporary)
+        ours = (
+            error.errno in _OF_DISKS
+            if error.filename is None
+            else os.fsdecode(error.filename) in (str(temporary), str(temporary.parent))
+        )
         return error if ours else None
     if isinstance(error, InputError):
         return None

@@ -92,6 +92,15 @@ class TrainLoader:
         self._plan.epoch, self._plan.start_batch = epoch, start_batch
         return _batches(self._loader)
 
+    def first_batch(self) -> Batch:
+        """The first batch of the first epoch, read by this process: what ``epoch(0)`` begins with.
+
+        Raises:
+            InputError: an image cannot be read.
+        """
+        self._plan.epoch = self._plan.start_batch = 0
+        return collate([self.dataset[key] for key in next(iter(self._plan))])
+
 
 class BatchLoader:
     """Given batches of a data set, in the order given.
@@ -120,6 +129,11 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         return _batches(self._loader)
+
+    @property
+    def largest(self) -> int:
+        """Images of the largest batch; 0 without any."""
+        return max(map(len, self._batches), default=0)
 
 
 class TestLoader(BatchLoader):

@@ -4,6 +4,7 @@ import argparse
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.launch import end_together, launch
 from vreid_common.engine.manifest import FILE_NAME
+from vreid_common.engine.output import own_output
 from vreid_common.engine.placement import place_on_device, share_cores
 from vreid_common.engine.progress import STAGE
 from vreid_common.engine.project import project_name
+from vreid_common.engine.rehearsal import rehearse
 from vreid_common.engine.results import copy_results, write_results
 from vreid_common.engine.resuming import check_stages, is_finished
 from vreid_common.engine.seeding import use_repeatable_kernels
@@ -107,6 +110,12 @@ def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trai
 def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
     share_cores(args.num_gpus)
     cfg = _read_config(args, add_config, trainer)
+    with ExitStack() as owned:
+        return _run_stages(args, cfg, trainer, owned)
+
+
+def _run_stages(args: argparse.Namespace, cfg: CfgNode, trainer: type[Trainer], owned: ExitStack) -> dict[str, Any]:
+    """Runs what the command asks for; ``owned`` keeps the locks of the folders that it writes into."""
     moved = place_on_device(cfg)
     stages = trainer.stages(cfg)
     due = stages[-1:] if args.eval_only else stages
@@ -114,8 +123,12 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
         raise invalid(cfg, "DATASETS.TESTS", "--eval-only has nothing to evaluate: name a test set")
     for stage in due:  # all of them now: what is wrong with the last one must not be found after the first one was trained
         trainer.check_config(stage, training=not args.eval_only)
+    if comm.is_main_process():
+        for folder in sorted({cfg.OUTPUT_DIR, *(stage.OUTPUT_DIR for stage in due)}):
+            owned.enter_context(own_output(folder))
     if args.resume and not args.eval_only:
         check_stages(stages, trainer)
+    done = [args.resume and stage is not stages[-1] and is_finished(stage) for stage in due]
     results: dict[str, Any] = {}
     for number, stage in enumerate(due, start=1):
         set_up_logging(stage.OUTPUT_DIR)
@@ -126,8 +139,12 @@ def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[T
         if moved and comm.is_main_process():
             logger.info(moved)
         say_how_it_was_started(stage)
+        if number == 1 and not args.eval_only:
+            for later, finished in zip(due, done, strict=True):
+                if not finished:
+                    rehearse(trainer, later)
         use_repeatable_kernels(stage)
-        if args.resume and stage is not stages[-1] and is_finished(stage):
+        if done[number - 1]:
             logger.info("The run in %s is finished and is not repeated.", stage.OUTPUT_DIR)
             continue
         results = _evaluate(stage, trainer) if args.eval_only else _train(stage, trainer, resume=args.resume)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -26,7 +26,7 @@ from vreid_common.evaluation.table import metrics_table
 from vreid_common.features.collector import MAIN_FEATURE, FeatureCollector
 from vreid_common.features.gather import tell_all
 from vreid_common.reranking.pipeline import Pipeline, compared_pipelines, pipeline_from_config
-from vreid_common.structures import FeatureSet, LabelNames
+from vreid_common.structures import FeatureSet, LabelNames, VehicleImage
 
 __all__ = ["VehicleEvaluator"]
 
@@ -123,6 +123,25 @@ class VehicleEvaluator(DatasetEvaluator):
         if main_failure is not None:
             raise InputError(main_failure)
         return results
+
+    def check(self, items: Sequence[VehicleImage], features: Collection[str]) -> None:
+        """Refuses, by the labels of the test set alone, what ``evaluate`` would refuse at the end of a training.
+
+        Args:
+            items: query images, then gallery images.
+            features: names of the features that the model returns.
+
+        Raises:
+            InputError: protocol or re-ranking cannot be applied to these images, or to a part of them.
+        """
+        query, gallery = self._split(FeatureSet.from_items(np.zeros((len(items), 1), np.float32), items))
+        further = {*features, *read_further(self._further_files, query, gallery)}
+        for part in (None, *self._subsets.values()):
+            asked, stored = (query, gallery) if part is None else part.of(query, gallery)
+            self.protocol.check(asked, stored)
+            for pipeline in self.pipelines.values():
+                for step in pipeline.steps:
+                    step.check(stored, further)
 
     def extra_metrics(self, name: str, query: FeatureSet, gallery: FeatureSet) -> dict[str, float]:
         """Further metrics of feature ``name``, in the unit in which they are printed. A subclass's business; none here."""

@@ -18,7 +18,7 @@ from vreid_common.features.gather import exchange
 from vreid_common.features.inference import inference, with_progress
 from vreid_common.structures import LabelNames, VehicleImage
 
-__all__ = ["inference_on_dataset"]
+__all__ = ["batch_features", "inference_on_dataset"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def inference_on_dataset(
     images = 0
     with inference(model, amp_dtype):
         for batch in with_progress(loader) if progress else loader:
-            evaluator.process(batch, _features(model, batch, flip))
+            evaluator.process(batch, batch_features(model, batch, flip))
             images += len(batch["images"])
     seconds = time.perf_counter() - start
     processes = comm.get_world_size()
@@ -74,7 +74,8 @@ def _name_images(evaluator: DatasetEvaluator, dataset: Any) -> None:
         evaluator.names = LabelNames.of_items(items)
 
 
-def _features(model: nn.Module, batch: Mapping[str, Any], flip: bool) -> Features:
+def batch_features(model: nn.Module, batch: Mapping[str, Any], flip: bool) -> Features:
+    """What an evaluation takes from the model for a batch: with ``flip`` the mean of its images' and their mirror images'."""
     features = model(batch)
     if not flip:
         return features

@@ -10,7 +10,6 @@ Shape shorthand: N images, S images of a shard, D feature dimensions.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import math
@@ -28,7 +27,9 @@ from torch import Tensor
 
 from vreid_common.errors import InputError
 from vreid_common.features.gather import tell_all
-from vreid_common.files import open_lock, write_atomically
+from vreid_common.files import write_atomically
+from vreid_common.leavings import sweep
+from vreid_common.lock import locked
 
 __all__ = ["FeatureStore", "open_store", "shard_size"]
 
@@ -104,17 +105,14 @@ class FeatureStore:
         """Writes the (S, D) float32 features of a shard's images, under a temporary name first.
 
         Raises:
-            InputError: the disk does not take it.
+            WriteError: the disk does not take it.
         """
         if features.shape[:1] != (len(self.images(shard)),) or features.ndim != 2 or features.dtype != torch.float32:
             raise ValueError(f"Shard {shard} holds {len(self.images(shard))} images, got {features.dtype} {features.shape}.")
         features = features.cpu().contiguous()
         mark = {"format": _FORMAT, "store": self.folder.name, "shard": str(shard), "sha256": _checksum(features)}
         path = self._path(shard)
-        try:
-            write_atomically(path, lambda temporary: save_file({"features": features}, temporary, metadata=mark))
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"Cannot write {path}: {error}.") from error
+        write_atomically(path, lambda temporary: save_file({"features": features}, temporary, metadata=mark), features.nbytes)
 
     def read(self, shard: int) -> Tensor:
         """The (S, D) features of a shard.
@@ -160,8 +158,7 @@ class FeatureStore:
 
 
 def _prepare(folder: Path, identity: Mapping[str, Any], num_images: int, images_per_shard: int) -> None:
-    for unfinished in folder.glob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
-        unfinished.unlink(missing_ok=True)
+    sweep(folder, held=True)
     if not (folder / "store.json").is_file():
         record = {"format": _FORMAT, "num_images": num_images, "shard_size": images_per_shard, "identity": identity}
         text = json.dumps(record, indent=1) + "\n"
@@ -176,17 +173,12 @@ def _prepare(folder: Path, identity: Mapping[str, Any], num_images: int, images_
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock; the system gives it back when the process ends, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open_lock(folder / "lock")
-    except OSError as error:
-        raise InputError(f"Cannot write into {folder}: {error.strerror}.") from error
-    with lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"Another run is extracting into {folder}: wait for it.") from None
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder, f"Another run is extracting into {folder}"))
+        except OSError as error:
+            raise InputError(f"Cannot write into {folder}: {error.strerror}.") from error
         yield
 
 

@@ -11,14 +11,12 @@ Features and index are mapped into memory, not read: what is not looked at stays
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,10 @@ from typing import Any
 import faiss
 
 from vreid_common.errors import InputError
-from vreid_common.files import file_sha256, open_lock, write_atomically, write_json
+from vreid_common.files import file_sha256, write_atomically, write_json
 from vreid_common.gallery.gallery import Gallery
 from vreid_common.gallery.index import INDEX_KINDS, Index, Recall
+from vreid_common.lock import locked
 from vreid_common.structures import METRICS, FeatureSet
 from vreid_common.versions import package_versions
 
@@ -52,7 +51,7 @@ def save_gallery(gallery: Gallery, folder: str | os.PathLike[str]) -> None:
         names = [file.name for file in folder.iterdir() if not file.name.startswith(".")]
         if _RECORD not in names and not all(map(_OWN_NAME.fullmatch, names)):  # all: what an interrupted first build leaves
             raise InputError(f"{folder} holds files but no {_RECORD}: give a gallery a folder of its own.")
-        with _locked(folder):
+        with locked(folder, f"Another process is changing the gallery {folder}"):
             _write(gallery, folder)
     except OSError as error:
         raise InputError(f"The gallery {folder} cannot be written: {error.strerror or error}.") from error
@@ -66,7 +65,7 @@ def edit_gallery(folder: str | os.PathLike[str], change: Callable[[Gallery], Gal
     """
     folder = Path(folder)
     _read_record(folder)  # before a lock's file is made in a folder that is none
-    with _locked(folder):
+    with locked(folder, f"Another process is changing the gallery {folder}"):
         changed = change(load_gallery(folder, mapped=False))
         _write(changed, folder)
     return changed
@@ -165,14 +164,3 @@ def _read_record(folder: Path) -> dict[str, Any]:
 def _digest(record: dict[str, Any]) -> str:
     """SHA-256 of what gallery.json says."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the gallery's lock; the system gives it back when the process ends, however it ends."""
-    with open_lock(folder / ".lock") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"Another process is changing the gallery {folder}: wait for it.") from None
-        yield

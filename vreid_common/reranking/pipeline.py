@@ -14,7 +14,7 @@ from vreid_common.errors import InputError
 from vreid_common.registry import RERANK_REGISTRY
 from vreid_common.reranking import steps as _steps  # noqa: F401 - registers them
 from vreid_common.reranking.step import DistanceStep, FeatureStep, MergingStep, Step
-from vreid_common.structures import UNKNOWN, FeatureSet, Retrieval
+from vreid_common.structures import FeatureSet, Retrieval
 
 __all__ = ["Parameters", "Pipeline", "StepSpec", "build_pipeline", "compared_pipelines", "pipeline_from_config"]
 
@@ -62,10 +62,7 @@ class Pipeline:
         retrieval = Retrieval.from_features(query, gallery, self.metric, further, group)
         retrievals = [retrieval, *self._other_models(retrieval)]
         for step in self.steps:
-            if step.needs_tracks and not bool((gallery.track_ids != UNKNOWN).any()):
-                raise InputError(f"{step.name} needs track ids, but no image of the gallery has one: leave the step out.")
-            if step.further and not any(name in retrieval.further for name in step.further):
-                raise InputError(f"{step.name} needs the features {' or '.join(step.further)} of the same images as well.")
+            step.check(gallery, retrieval.further)
             try:
                 retrievals = [step.merge(retrievals)] if isinstance(step, MergingStep) else list(map(step, retrievals))
             except InputError:

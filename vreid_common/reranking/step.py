@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from vreid_common.errors import InputError
-from vreid_common.structures import METRICS, DistanceRows, Retrieval
+from vreid_common.structures import METRICS, UNKNOWN, DistanceRows, FeatureSet, Retrieval
 
 __all__ = ["DistanceStep", "FeatureStep", "MergingStep", "RescoringStep", "Step", "parameter"]
 
@@ -66,6 +66,21 @@ class Step(ABC):
 
     @abstractmethod
     def __call__(self, retrieval: Retrieval) -> Retrieval: ...
+
+    def check(self, gallery: FeatureSet, further: Collection[str]) -> None:
+        """Refuses what the step cannot work on, by what is known before there are features; a step that needs more adds it.
+
+        Args:
+            gallery: its labels are looked at.
+            further: names of the further features that there will be.
+
+        Raises:
+            InputError: tracks or features that the step needs are not there.
+        """
+        if self.needs_tracks and not bool((gallery.track_ids != UNKNOWN).any()):
+            raise InputError(f"{self.name} needs track ids, but no image of the gallery has one: leave the step out.")
+        if self.further and not any(name in further for name in self.further):
+            raise InputError(f"{self.name} needs the features {' or '.join(self.further)} of the same images as well.")
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from tqdm import tqdm
 from vreid_common.cores import available_cores
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
+from vreid_common.leavings import sweep
+from vreid_common.lock import locked
 from vreid_common.synthetic.layouts import LAYOUTS
-from vreid_common.synthetic.lock import locked
 from vreid_common.synthetic.picture import render_shot
 from vreid_common.synthetic.recipe import check_recipe
 from vreid_common.synthetic.record import Record, record_of, write_records
@@ -76,8 +77,7 @@ def _write_locked(scene: Scene, folder: Path, layout: str, workers: int | None) 
     with locked(folder):
         recipe = {"renderer": RENDERER_VERSION, "domain": scene.domain.name.lower(), "seed": scene.seed, "layout": layout}
         check_recipe(folder / _RECIPE, recipe | asdict(scene.size), "other rendered images", "vreid render")
-        for unfinished in folder.rglob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
-            unfinished.unlink()
+        sweep(folder, recursive=True, held=True)
         chosen = LAYOUTS[layout]
         vehicles = [(split, index) for split in chosen.splits for index in range(scene.counts[split])]
         if not vehicles:

@@ -3,6 +3,8 @@ from wcvl import WCVLTrainer, add_wcvl_config
 from wcvl.trainer import compare
 
 from vreid_common.engine import main
+from vreid_common.engine.rehearsal import rehearse
+from vreid_common.errors import InputError
 
 
 @pytest.fixture
@@ -90,3 +92,23 @@ def test_the_main_modules_schedule_keeps_its_name(make_cfg):
     main_stage, _ = WCVLTrainer.stages(make_cfg("SOLVER.MAX_EPOCH", 0))
     with pytest.raises(ValueError, match=r"^SOLVER.MAX_EPOCH is 0"):
         WCVLTrainer.check_config(main_stage, training=True)
+
+
+def test_both_stages_are_rehearsed_before_the_first_is_trained(make_cfg, vehicles, tmp_path):
+    keys = ("OUTPUT_DIR", str(tmp_path), "DATASETS.CSV.FILE", str(vehicles))
+    names = (
+        "DATASETS.NAMES",
+        ["CSVVehicles"],
+        "DATASETS.TESTS",
+        ["CSVVehicles"],
+        "SOLVER.IMS_PER_BATCH",
+        8,
+        "MODEL.HEADS.NUM_CLASSES",
+        0,
+    )
+    names += ("DATALOADER.SAMPLER_TRAIN", "NaiveIdentitySampler", "DATALOADER.NUM_INSTANCE", 2, "SOLVER.WARMUP_ITERS", 0)
+    for stage in WCVLTrainer.stages(make_cfg(*keys, *names)):
+        rehearse(WCVLTrainer, stage)
+    *_, module = WCVLTrainer.stages(make_cfg(*keys, *names, "RERANK.PIPELINE", ["fuse_distances"]))
+    with pytest.raises(InputError, match="fuse_distances needs the features orientation or camera"):
+        rehearse(WCVLTrainer, module)

@@ -11,6 +11,7 @@ import torch
 
 from vreid_common import files
 from vreid_common.engine import main
+from vreid_common.lock import locked
 
 EPOCHS = ("SOLVER.MAX_EPOCH", 3)
 
@@ -137,7 +138,21 @@ def test_what_nobody_expected_is_in_a_file_of_the_run(
     monkeypatch.setattr("vreid_common.engine.step.TrainStep.update", broken)
     path = config_file.parent / "out" / "traceback.txt"
     said = failed(capsys, config_file)
-    assert f"error: Unexpected KeyError: 'anchor'. No checkpoint had been written. The traceback is in {path}" in said
+    assert "error: Unexpected KeyError: 'anchor'. This was met in the dry run before the first iteration" in said
+    assert f"The traceback is in {path}, and --debug prints it." in said
     assert "in update" not in said
     assert "KeyError: 'anchor'" in path.read_text()
     assert "Unexpected KeyError" in (config_file.parent / "out" / "log.txt").read_text()
+
+
+def test_an_output_folder_belongs_to_one_run(config_file: Path, capsys: pytest.CaptureFixture):
+    out = config_file.parent / "out"
+    out.mkdir()
+    with locked(out):
+        said = failed(capsys, config_file, status=2)
+    assert f"error: OUTPUT_DIR {out} belongs to a run that goes on (process {os.getpid()} on " in said
+    assert list(out.iterdir()) == []
+
+
+def test_an_output_folder_of_no_name(config_file: Path, capsys: pytest.CaptureFixture):
+    assert "OUTPUT_DIR" in failed(capsys, config_file, "OUTPUT_DIR", "", status=2)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vreid_common.evaluation.pairs import IdentityPairs
-from vreid_common.evaluation.protocols.protocol import Labels, Protocol, ProtocolResult, own_pictures
+from vreid_common.evaluation.protocols.protocol import Entries, Labels, Protocol, own_pictures
 from vreid_common.evaluation.rules import MatchRule, all_of, other_camera
 from vreid_common.evaluation.tracks import TrackRows, group_tracks
 from vreid_common.registry import PROTOCOL_REGISTRY
-from vreid_common.structures import DistanceRows, FeatureSet
+from vreid_common.structures import FeatureSet
 
 __all__ = ["ImageToTrack"]
 
@@ -26,10 +26,12 @@ class ImageToTrack(Protocol):
         """Of images; tracks count by the same rule."""
         return other_camera(query.camids.numpy(), gallery.camids.numpy())
 
-    def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
+    def entries(self, query: FeatureSet, gallery: FeatureSet) -> Entries:
+        """Query images and gallery tracks."""
         tracks, copies = group_tracks(gallery), own_pictures(query, gallery)
         asked, stored = Labels.of(query), Labels(tracks.pids, tracks.camids, tracks.view_ids)
         own = copies.of_pairs(IdentityPairs(asked.pids, gallery.pids.numpy()).of(0, len(query)))
-        rows = TrackRows(distance, tracks.of_image, len(tracks.pids), own)
         rule = all_of(other_camera(asked.camids, stored.camids), tracks.with_another_image(own))
-        return self.measure(asked, stored, rows, rule, copies)
+        return Entries(
+            asked, stored, rule, copies, rows=lambda distance: TrackRows(distance, tracks.of_image, len(tracks.pids), own)
+        )

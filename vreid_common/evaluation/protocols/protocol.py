@@ -5,9 +5,9 @@ Shape shorthand: Q queries, G gallery images, K ranks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch.distributed as dist
@@ -21,7 +21,7 @@ from vreid_common.evaluation.ties import count_tied_queries
 from vreid_common.reranking.pipeline import Pipeline
 from vreid_common.structures import UNKNOWN, Copies, DistanceRows, FeatureSet, Pictures, find_copies
 
-__all__ = ["Labels", "Protocol", "ProtocolResult", "own_pictures"]
+__all__ = ["Entries", "Labels", "Protocol", "ProtocolResult", "own_pictures"]
 
 _NEARLY_ALL = 0.9
 
@@ -85,6 +85,23 @@ class ProtocolResult:
             "num_own_pictures": self.own_pictures,
             "own_pictures_compared": self.compared,
         }
+
+
+def _as_they_are(distance: DistanceRows) -> DistanceRows:
+    return distance
+
+
+class Entries(NamedTuple):
+    """What a protocol ranks: queries, gallery entries (images or tracks), the matches among them, and queries' own pictures.
+
+    ``rows`` makes the distance to the entries of that to the gallery's images.
+    """
+
+    query: Labels
+    gallery: Labels
+    match: MatchRule
+    copies: Copies
+    rows: Callable[[DistanceRows], DistanceRows] = _as_they_are
 
 
 class Protocol:
@@ -156,14 +173,39 @@ class Protocol:
         rule = self.label_rule(query, gallery)
         return all_of(rule, other_image(copies.query, copies.gallery)) if copies.pairs else rule
 
+    def entries(self, query: FeatureSet, gallery: FeatureSet) -> Entries:
+        """What is ranked against what, here the images, and which gallery entries of a query's identity are matches.
+
+        Raises:
+            InputError: the labels do not give what the protocol needs.
+        """
+        copies = own_pictures(query, gallery)
+        return Entries(Labels.of(query), Labels.of(gallery), self._rule(query, gallery, copies), copies)
+
+    def check(self, query: FeatureSet, gallery: FeatureSet) -> None:
+        """Refuses a test set by its labels alone, as ``__call__`` would: a training does so before its first iteration.
+
+        All that a protocol needs it says in ``draws``, ``label_rule`` or ``entries``, so none can forget to say it here.
+
+        Raises:
+            InputError: the labels do not give what the protocol needs, or no query has a match.
+        """
+        if not self.needs_labels:
+            return
+        for asked, stored in [draw.of(query, gallery) for draw in self.draws(query, gallery)] or [(query, gallery)]:
+            found = self.entries(asked, stored)
+            self._check_identities(found.query)
+            if not _any_match(found.query.pids, found.gallery.pids, found.match):
+                raise self._no_match(len(asked))
+
     def __call__(self, query: FeatureSet, gallery: FeatureSet, distance: DistanceRows) -> ProtocolResult:
         """Evaluates the (Q, G) ``distance`` of the query images to the gallery images.
 
         Raises:
             InputError: the labels do not give what the protocol needs, or no query has a match.
         """
-        copies = own_pictures(query, gallery)
-        return self.measure(Labels.of(query), Labels.of(gallery), distance, self._rule(query, gallery, copies), copies)
+        found = self.entries(query, gallery)
+        return self.measure(found.query, found.gallery, found.rows(distance), found.match, found.copies)
 
     def draws(self, query: FeatureSet, gallery: FeatureSet) -> Sequence[Selection]:
         """The random draws, each evaluated on its own and averaged; none where query and gallery are taken as they are.
@@ -224,17 +266,7 @@ class Protocol:
         Raises:
             InputError: no query's identity is known, or none has a match.
         """
-        unknown = int(np.count_nonzero(query.pids == UNKNOWN))
-        if unknown == len(query.pids):
-            raise InputError(
-                f"None of the {unknown} queries has an identity to evaluate with: for a test set without labels use "
-                "TEST.PROTOCOL AICitySubmission, which writes the ranking."
-            )
-        if unknown and self.fprs:
-            raise InputError(
-                f"{unknown} of {len(query.pids)} queries are of unknown vehicle, so their pairs are neither positive nor "
-                "negative: leave them out, or turn TEST.ROC.ENABLED off."
-            )
+        unknown = self._check_identities(query)
         rules = {"": match}
         if self.views and (query.view_ids != UNKNOWN).any() and (gallery.view_ids != UNKNOWN).any():
             rules["same view"] = all_of(match, same_view(query.view_ids, gallery.view_ids))
@@ -243,10 +275,7 @@ class Protocol:
             distance, query.pids, gallery.pids, rules, top_k=self.top_k, normalizer=self.normalizer, group=self.group
         )
         if not found[""].num_valid:
-            raise InputError(
-                f"None of the {len(query.pids)} queries has a match in the gallery ({self.title}): "
-                "compare the identities and cameras of the two, or choose another TEST.PROTOCOL."
-            )
+            raise self._no_match(len(query.pids))
         ranking = found[""].summary(self.max_rank)
         mean = "mAP" if self.top_k is None else f"mAP@{self.top_k}"
         metrics = {mean: ranking.mAP}
@@ -271,7 +300,41 @@ class Protocol:
             compared=copies is None or copies.compared,
         )
 
+    def _check_identities(self, query: Labels) -> int:
+        """The number of queries of unknown vehicle."""
+        unknown = int(np.count_nonzero(query.pids == UNKNOWN))
+        if unknown == len(query.pids):
+            raise InputError(
+                f"None of the {unknown} queries has an identity to evaluate with: for a test set without labels use "
+                "TEST.PROTOCOL AICitySubmission, which writes the ranking."
+            )
+        if unknown and self.fprs:
+            raise InputError(
+                f"{unknown} of {len(query.pids)} queries are of unknown vehicle, so their pairs are neither positive nor "
+                "negative: leave them out, or turn TEST.ROC.ENABLED off."
+            )
+        return unknown
+
+    def _no_match(self, queries: int) -> InputError:
+        return InputError(
+            f"None of the {queries} queries has a match in the gallery ({self.title}): "
+            "compare the identities and cameras of the two, or choose another TEST.PROTOCOL."
+        )
+
 
 def own_pictures(query: FeatureSet, gallery: FeatureSet) -> Copies:
     """Which gallery images are queries' own pictures."""
     return find_copies(Pictures.of(query), Pictures.of(gallery))
+
+
+def _any_match(query_pids: np.ndarray, gallery_pids: np.ndarray, match: MatchRule) -> bool:
+    """Whether any query has a match; stops at the first identity that has one."""
+    by_query, by_gallery = np.argsort(query_pids, kind="stable"), np.argsort(gallery_pids, kind="stable")
+    for pid in np.setdiff1d(np.intersect1d(query_pids, gallery_pids), UNKNOWN):
+        asked, stored = (
+            order[slice(*np.searchsorted(pids, [pid, pid + 1], sorter=order))]
+            for order, pids in ((by_query, query_pids), (by_gallery, gallery_pids))
+        )
+        if match(np.repeat(asked, len(stored)), np.tile(stored, len(asked))).any():
+            return True
+    return False

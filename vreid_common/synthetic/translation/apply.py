@@ -24,7 +24,8 @@ from vreid_common.data import BatchLoader, read_image
 from vreid_common.data.translated import RECIPE
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
-from vreid_common.synthetic.lock import locked
+from vreid_common.leavings import sweep
+from vreid_common.lock import locked
 from vreid_common.synthetic.recipe import check_recipe
 from vreid_common.synthetic.translation.pairs import resize_to
 from vreid_common.synthetic.translation.step import as_network_input
@@ -78,8 +79,7 @@ def translate_folder(
         output.mkdir(parents=True, exist_ok=True)
         with locked(output):
             check_recipe(output / RECIPE, identity, "another translation", "vreid translate apply")
-            for unfinished in output.rglob(".*.tmp"):  # of a killed process: nobody else writes while we hold the lock
-                unfinished.unlink()
+            sweep(output, recursive=True, held=True)
             missing = [image for image in images if not _is_written(output / image)]
             with tqdm(total=len(images), initial=len(images) - len(missing), unit="image", disable=None, leave=False) as bar:
                 for count in _translate(translate, source, output, missing, size, batch_size, workers):
