@@ -5,12 +5,16 @@ import logging
 import pytest
 import torch
 from fastreid.evaluation import DatasetEvaluator
+from PIL import Image
 from torch import nn
 
+from vreid_common.config import get_vreid_cfg
+from vreid_common.data import build_test_loader
 from vreid_common.data.prefetch import DevicePrefetcher
 from vreid_common.errors import InputError
-from vreid_common.evaluation import inference_on_dataset
+from vreid_common.evaluation import VehicleEvaluator, inference_on_dataset
 from vreid_common.features import inference
+from vreid_common.structures import FeatureSet
 
 
 class Recorder(DatasetEvaluator):
@@ -122,3 +126,43 @@ def test_lines_instead_of_a_bar_when_not_a_terminal(model, batches, caplog, monk
         caplog.clear()
         inference_on_dataset(model, batches, Recorder(), progress=False)
         assert "batch 3" not in caplog.text
+
+
+def test_an_evaluation_knows_owners_names_and_copies(tmp_path, caplog):
+    """From a CSV file of texts to the saved features, as in training; the query's copy in the gallery is no match."""
+    rows = []
+    for name, shade, row in (
+        ("q", 10, "van-12,gate,query"), ("copy", 10, "van-12,,gallery"), ("far", 250, "van-12,yard,gallery"),
+        ("near", 60, "bus-3,yard,gallery"), ("none", 90, "-1,,gallery"), ("lost", 70, ",,query"),
+    ):  # fmt: skip
+        Image.new("RGB", (8, 8), (shade, shade // 2, 255 - shade)).save(tmp_path / f"{name}.png")
+        rows.append(f"{name}.png,{row}")
+    (tmp_path / "cars.csv").write_text("\n".join(["path,vehicle_id,camera_id,split", *rows]))
+    cfg = get_vreid_cfg()
+    cfg.DATASETS.CSV.FILE, cfg.INPUT.SIZE_TEST, cfg.OUTPUT_DIR = str(tmp_path / "cars.csv"), [4, 4], str(tmp_path)
+    cfg.TEST.NUM_WORKERS = 0
+    loader, num_query = build_test_loader(cfg, "CSVVehicles")
+    evaluator = VehicleEvaluator(cfg, num_query, tmp_path / "features")
+
+    def mean_colour(batch):
+        return batch["images"].float().mean(dim=(2, 3))
+
+    with caplog.at_level(logging.INFO):
+        found = inference_on_dataset(_Features(mean_colour), loader, evaluator)
+    assert found["mAP"] == pytest.approx(100 / 3)  # behind bus-3 and the distractor
+    assert "Left out of the rankings: 1 gallery images that are the query's own picture" in caplog.text
+    assert "1 of them left out for want of a match (1 are of unknown vehicle)" in caplog.text
+    query, gallery = (FeatureSet.load(tmp_path / "features" / f"main_{side}") for side in ("query", "gallery"))
+    assert [images.name_of("pids", row) for images in (query, gallery) for row in range(len(images))] == [
+        "van-12", None, "van-12", "van-12", "bus-3", None,
+    ]  # fmt: skip
+    assert query.image_digests[0] == gallery.image_digests[0] != gallery.image_digests[1]
+
+
+class _Features(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, batch):
+        return self.function(batch)

@@ -134,8 +134,24 @@ class TestBadInput:
     )
     def test_a_damaged_record(self, change, folder):
         record = json.loads((folder / "gallery.json").read_text())
+        del record["sha256"]  # which a stranger can compute
         (folder / "gallery.json").write_text(json.dumps({**record, **change}))
         with pytest.raises(InputError, match="gallery.json is damaged, or no gallery's"):
+            load_gallery(folder)
+
+    def test_one_changed_digit_of_the_record(self, folder):
+        record = (folder / "gallery.json").read_text()
+        (folder / "gallery.json").write_text(record.replace('"wanted_recall": 0.9', '"wanted_recall": 0.8'))
+        assert record != (folder / "gallery.json").read_text()
+        with pytest.raises(InputError, match=r"gallery\.json is damaged"):
+            load_gallery(folder)
+
+    def test_a_flipped_bit_of_a_feature(self, folder):
+        (file,) = folder.glob("features-*.safetensors")
+        content = bytearray(file.read_bytes())
+        content[-200] ^= 1
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=r"is damaged \(its digest is another\)"):
             load_gallery(folder)
 
     def test_features_of_another_gallery(self, folder, draw):
