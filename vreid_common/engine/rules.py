@@ -38,6 +38,12 @@ def depth_is_the_backbones(cfg: CfgNode) -> None:
         raise invalid(cfg, "MODEL.BACKBONE.DEPTH", f"use one of {backbone.NAME}'s: {', '.join(known)}")
 
 
+def branches_are_bottlenecks(cfg: CfgNode) -> None:
+    """FastReID's MGN copies the last stage of a ResNet of 50 layers or more."""
+    if cfg.MODEL.META_ARCHITECTURE == "MGN" and cfg.MODEL.BACKBONE.DEPTH in ("18x", "34x"):
+        raise invalid(cfg, "MODEL.BACKBONE.DEPTH", "MODEL.META_ARCHITECTURE MGN needs a ResNet of 50x or 101x")
+
+
 def transformer_keeps_its_size(cfg: CfgNode) -> None:
     """FastReID's ViT has position embeddings for images of SIZE_TRAIN."""
     if cfg.MODEL.BACKBONE.NAME != "build_vit_backbone":
@@ -74,6 +80,8 @@ def half_precision_is_the_devices(cfg: CfgNode) -> None:
 
 
 def teachers_have_weights(cfg: CfgNode) -> None:
+    if "Distill" in cfg.MODEL.META_ARCHITECTURE and not cfg.KD.MODEL_CONFIG:
+        raise invalid(cfg, "KD.MODEL_CONFIG", f"{stated(cfg, 'MODEL.META_ARCHITECTURE')} needs a teacher")
     if len(cfg.KD.MODEL_CONFIG) != len(cfg.KD.MODEL_WEIGHTS):
         raise invalid(cfg, "KD.MODEL_WEIGHTS", f"give one for each entry of {stated(cfg, 'KD.MODEL_CONFIG')}")
 
@@ -113,6 +121,7 @@ def the_best_is_of_a_test_set(cfg: CfgNode) -> None:
 
 EVALUATION_RULES = (
     depth_is_the_backbones,
+    branches_are_bottlenecks,
     transformer_keeps_its_size,
     classifier_is_the_heads,
     losses_are_the_models,
