@@ -47,7 +47,7 @@ def refusal(*options: object, training: bool = True) -> str:
             "SOLVER.AMP.DTYPE is 'float16': float16 needs CUDA: use bfloat16 on a CPU.",
         ),
         (["KD.MODEL_CONFIG", "['a.yml']"], "KD.MODEL_WEIGHTS is []: give one for each entry of KD.MODEL_CONFIG ['a.yml']."),
-        (["MODEL.META_ARCHITECTURE", "Distiller"], "KD.MODEL_CONFIG is []: MODEL.META_ARCHITECTURE 'Distiller' needs a teacher"),
+        (["MODEL.META_ARCHITECTURE", "Distiller"], "KD.MODEL_CONFIG is []: MODEL.META_ARCHITECTURE 'Distiller' needs"),
         (["MODEL.META_ARCHITECTURE", "MGN", "MODEL.BACKBONE.DEPTH", "34x"], "MODEL.BACKBONE.DEPTH is '34x': MODEL.META_ARCH"),
         (["TEST.AQE.ENABLED", "True", "RERANK.PIPELINE", "['diffusion']"], "use one of the two"),
         (
