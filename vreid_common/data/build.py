@@ -1,6 +1,7 @@
 """Data sets and loaders from the configuration."""
 
 import logging
+from pathlib import Path
 
 import torch
 from fastreid.config import CfgNode
@@ -40,6 +41,15 @@ def dataset_class(name: str) -> type[ImageDataset]:
     names = sorted(DATASET_REGISTRY._obj_map)  # FastReID's registry has no other way to list its names
     if name in names:
         return DATASET_REGISTRY.get(name)
+    if Path(name).suffix.lower() == ".csv":
+        raise DatasetError(
+            f"{name} is a file, not the name of a data set: name CSVVehicles, and the file as DATASETS.CSV.FILE."
+        )
+    if "/" in name or Path(name).is_dir():
+        raise DatasetError(
+            f"{name} is a path, not the name of a data set: name the set, e.g. VeRi776, and the folder above it as the data "
+            "root (FASTREID_DATASETS, or --root of vreid check-data)."
+        )
     hint = did_you_mean(name, names) or f"there are {', '.join(names)}."
     raise DatasetError(f"There is no data set {name!r}; {hint}")
 

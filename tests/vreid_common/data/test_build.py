@@ -142,3 +142,17 @@ class TestSubsets:
     def test_other_sets_have_none(self, cfg, vehicle_id):
         loader, _ = build_test_loader(cfg, "SmallVehicleID")
         assert loader.subsets == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cars.csv", "cars.csv is a file, not the name of a data set: name CSVVehicles, and it as DATASETS.CSV.FILE."),
+        ("/data/VeRi", "/data/VeRi is a path, not the name of a data set: name the set, e.g. VeRi776, and the folder above it"),
+        ("VeRi77", "There is no data set 'VeRi77'; did you mean VeRi776"),
+    ],
+)
+def test_a_file_or_folder_is_no_name_of_a_data_set(name, said):
+    with pytest.raises(DatasetError) as error:
+        dataset_class(name)
+    assert str(error.value).startswith(said)

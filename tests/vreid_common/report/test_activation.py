@@ -110,7 +110,7 @@ def test_images_that_are_the_same_have_a_map(images):
     images[1] = images[0]
     torch.manual_seed(4)
     found = similarity_maps(Pooled(), {"images": images})["main"]
-    assert torch.equal(found[0], found[1])
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=0)  # rows of a product may round differently
     assert found.amax(dim=(1, 2)).tolist() == [1, 1, 1, 1]
 
 
