@@ -147,7 +147,7 @@ class TestSubsets:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("cars.csv", "cars.csv is a file, not the name of a data set: name CSVVehicles, and it as DATASETS.CSV.FILE."),
+        ("cars.csv", "cars.csv is a file, not the name of a data set: name CSVVehicles, and the file as DATASETS.CSV.FILE."),
         ("/data/VeRi", "/data/VeRi is a path, not the name of a data set: name the set, e.g. VeRi776, and the folder above it"),
         ("VeRi77", "There is no data set 'VeRi77'; did you mean VeRi776"),
     ],
