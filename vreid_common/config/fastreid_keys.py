@@ -284,7 +284,7 @@ _SOLVER = Group("SOLVER", "",
 )  # fmt: skip
 
 _TEST = Group("TEST", "",
-    _key("EVAL_PERIOD", "Epochs between two evaluations; 0 evaluates at the end only.", at_least(0)),
+    _key("EVAL_PERIOD", "Epochs between two evaluations; 0 or -1 evaluates at the end only.", at_least(-1)),
     _key("IMS_PER_BATCH", "Images of a test batch, over all processes.", at_least(1)),
     _key("METRIC", "What compares features.", OneOf(*METRICS)),
     Group("ROC", "", _key("ENABLED", "Also report TPR at false positive rates of 0.01, 0.001 and 0.0001.")),

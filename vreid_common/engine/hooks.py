@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import torch.distributed as dist
 from fastreid.engine import hooks
 from fastreid.engine.hooks import HookBase
+from fastreid.modeling.heads import REID_HEADS_REGISTRY
 from fastreid.utils import comm
 from fastreid.utils.events import EventStorage, EventWriter
 from fastreid.utils.precision_bn import get_bn_modules, update_bn_stats
@@ -64,6 +65,8 @@ class FreezeHook(HookBase):
         if frozen or self._frozen:
             for module in self._modules:
                 module.train(not frozen)
+                # A head by itself stays in training mode: in eval mode it gives features alone, and no loss can be computed.
+                module.training = module.training or type(module) in REID_HEADS_REGISTRY._obj_map.values()
         if frozen != self._frozen:
             until = "for the whole run" if self._iterations is None else f"for the first {self._iterations} iterations"
             logger.info("%s: %d frozen parts.", f"Freezing {until}" if frozen else "Training again", len(self._modules))

@@ -74,7 +74,7 @@ def losses_are_the_models(cfg: CfgNode) -> None:
 
 
 def half_precision_is_the_devices(cfg: CfgNode) -> None:
-    on = cfg.SOLVER.AMP.ENABLED or cfg.TEST.get("AMP", False)
+    on = cfg.SOLVER.AMP.ENABLED or cfg.TEST.AMP
     if on and cfg.SOLVER.AMP.DTYPE == "float16" and not cfg.MODEL.DEVICE.startswith("cuda"):
         raise invalid(cfg, "SOLVER.AMP.DTYPE", "float16 needs CUDA: use bfloat16 on a CPU")
 

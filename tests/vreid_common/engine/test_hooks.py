@@ -44,6 +44,15 @@ def test_without_a_number_of_iterations_layers_are_frozen_for_the_whole_run(tiny
     assert not torch.equal(trainer.model.heads.weight, head)
 
 
+def test_a_frozen_head_still_gives_what_losses_take(tiny: Callable[..., CfgNode]):
+    trainer = Trainer(tiny("MODEL.FREEZE_LAYERS", ["heads"], "SOLVER.MAX_EPOCH", 1, "SOLVER.STEPS", []))
+    before = {key: value.clone() for key, value in trainer.model.state_dict().items()}
+    trainer.train()
+    after = trainer.model.state_dict()
+    assert all(torch.equal(value, after[key]) for key, value in before.items() if key.startswith("heads."))
+    assert not all(torch.equal(value, after[key]) for key, value in before.items() if key.startswith("backbone."))
+
+
 def test_freezing_everything_for_good_is_refused():
     model = nn.ModuleDict({"backbone": nn.Linear(1, 1), "heads": nn.Linear(1, 1)})
     FreezeHook(model, ["backbone", "heads"], 1)
