@@ -5,6 +5,8 @@ Shape shorthand: Q queries, G gallery images, M (query, gallery image) pairs of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from vreid_common.evaluation.pairs import IdentityPairs
@@ -13,14 +15,15 @@ from vreid_common.structures import DistanceRows
 
 __all__ = ["count_tied_queries"]
 
-_SAMPLE, _BLOCK = 128, 64
+_BLOCK, _LOOKED_AT = 32, 4
+"""Queries read at once, and how many such blocks are looked at first: a block costs little more than one query."""
 
 
 def count_tied_queries(distance: DistanceRows, query_pids: np.ndarray, gallery_pids: np.ndarray, match: MatchRule) -> int:
     """Queries with an image of another identity at exactly the distance of their nearest match.
 
     Ties are ranked by gallery index, so that Rank-1 and mAP of such queries say how the gallery is listed. Of a ranking without
-    ties only ``_SAMPLE`` queries, evenly spread, are looked at; where one of these is tied, all are.
+    ties only a few blocks of queries, evenly spread, are looked at; where one of these queries is tied, all are.
 
     Args:
         distance: (Q, G).
@@ -29,11 +32,14 @@ def count_tied_queries(distance: DistanceRows, query_pids: np.ndarray, gallery_p
     """
     count = distance.shape[0]
     pairs = IdentityPairs(query_pids, gallery_pids)
-    sample = np.unique(np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64))
-    tied = sum(_tied(distance, pairs, match, int(query), int(query) + 1) for query in sample)
-    if not tied or len(sample) == count:
-        return tied
-    return sum(_tied(distance, pairs, match, start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK))
+    starts = range(0, count, _BLOCK)
+    first = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), _LOOKED_AT)).astype(int)).tolist()
+
+    def tied(places: Iterable[int]) -> int:
+        return sum(_tied(distance, pairs, match, starts[place], min(starts[place] + _BLOCK, count)) for place in places)
+
+    found = tied(first)
+    return found + tied(place for place in range(len(starts)) if place not in first) if found else 0
 
 
 def _tied(distance: DistanceRows, pairs: IdentityPairs, match: MatchRule, start: int, stop: int) -> int:
