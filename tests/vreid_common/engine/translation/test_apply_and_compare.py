@@ -105,6 +105,16 @@ def test_a_checkpoint_that_claims_to_be_another(weights, tmp_path, changes):
         load_translator(tmp_path / "w.pth")
 
 
+def test_a_flipped_bit(weights, tmp_path):
+    content = bytearray(weights.read_bytes())
+    weight = torch.load(weights, weights_only=True)["model"]
+    place = content.index(max(weight.values(), key=torch.numel).numpy().tobytes()[:64])
+    content[place + 5] ^= 1
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        load_translator(tmp_path / "w.pth")
+
+
 def test_it_says_what_made_it(weights, domains):
     state = torch.load(weights, weights_only=True)
     assert {"python", "torch", "vreid"} <= {name.lower() for name in state["versions"]}
