@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from fastreid.modeling.meta_arch import META_ARCH_REGISTRY
 from wcvl import WCVLTrainer, add_wcvl_config
 
 from vreid_common.engine import main
 from vreid_common.engine.manifest import flat_config
 from vreid_common.engine.resuming import check_stages
 from vreid_common.errors import InputError
+from vreid_common.weights import training_on
 
 
 @pytest.fixture
@@ -79,3 +81,13 @@ def test_each_stage_is_compared_with_what_it_reads(command, key, value, said):
     pretend(module, 1)
     with pytest.raises(InputError, match=said):
         check_stages(WCVLTrainer.stages(command(key, value)), WCVLTrainer)
+
+
+def test_rows_of_the_main_modules_classifier_go_by_name_where_both_are_trained(make_cfg, tmp_path):
+    names = [f"CSVVehicles_{number}" for number in range(5)]
+    given = META_ARCH_REGISTRY.get("VehicleBaseline")(make_cfg())
+    torch.save({"model": given.state_dict(), "manifest": {"classes": names}}, tmp_path / "main.pth")
+    options = ("WCVL.MAIN.WEIGHTS", str(tmp_path / "main.pth"), "WCVL.END_TO_END", True)
+    with training_on(names[::-1]):
+        model = WCVLTrainer.build_model(make_cfg(*options))
+    assert torch.equal(model.main.heads.weight, given.heads.weight.flip(0))

@@ -156,6 +156,15 @@ def test_eval_only_gives_the_numbers_of_the_training_run(config_file: Path, tmp_
     assert results(tmp_path / "e") == trained
 
 
+def test_evaluations_are_in_float32_whatever_the_training_was_in(finished_run: Path, config_file: Path, tmp_path: Path):
+    weights_of = ("MODEL.WEIGHTS", finished_run / "model_final.pth", "SOLVER.AMP.ENABLED", True)
+    for name, options, precision in (("a", (), "float32"), ("b", ("TEST.AMP", True), "bfloat16")):
+        train(config_file, "--eval-only", *weights_of, *options, "OUTPUT_DIR", tmp_path / name)
+        assert json.loads((tmp_path / name / "results.json").read_text())["protocol"]["precision"] == precision
+        assert f"Features in {precision}." in (tmp_path / name / "log.txt").read_text()
+    assert results(tmp_path / "a") == results(finished_run)
+
+
 def test_b17_the_best_model_of_an_earlier_part_is_kept_on_resume(config_file: Path, tmp_path: Path):
     train(config_file, "TEST.EVAL_PERIOD", 1)
     out = tmp_path / "out"
