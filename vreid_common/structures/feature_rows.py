@@ -20,6 +20,9 @@ _DEVICE_TILE = (2048, 4096)
 # The distances of given pairs come from products with few rows, as each row needs other images; with much fewer still MKL takes
 # another routine, which sums in another order. What cuBLAS does is not known, so a device takes all rows.
 _PAIR_ROWS = 64
+# For few rows, and for the columns that its widest kernels leave over, BLAS takes other routines, which sum in another order.
+# With at least so many rows and a multiple of so many columns, MKL rounds a pair alike wherever it stands, on Intel and AMD.
+_EVEN_ROWS, _EVEN_COLUMNS = 4, 16
 # Features of another type become float32 so many images at a time.
 _CONVERTED = 16384
 
@@ -83,9 +86,8 @@ class FeatureRows:
     def tiles(self, start: int, stop: int) -> _FeatureTiles:
         """Takes memory for the features of these queries.
 
-        Products of one shape have to round a pair of images alike wherever in the matrices they stand, and on a CPU those of 64
-        rows like those of more. MKL's do, so that images of equal features are equally far; where a BLAS's do not, such images
-        rank by its rounding.
+        Images of equal features are equally far, as long as the BLAS rounds products of even shapes alike (MKL does); otherwise
+        such images rank by its rounding.
         """
         query = self._query[start:stop].float()
         if self.metric == "dot":
@@ -154,12 +156,27 @@ class _FeatureTiles:
     def _product(self, rows: slice, columns: slice | Tensor, out: Tensor | None = None) -> Tensor:
         query = self._query[rows]
         gallery = self._gallery[columns] if isinstance(columns, slice) else self._gallery.index_select(0, columns)
-        gallery = gallery.float().T
         with full_precision(self._device):
-            if len(query) == 1:
-                # A product with one row is another routine of BLAS, which rounds by where an image stands. Two rows are none.
-                return torch.mm(query.expand(2, -1), gallery)[:1]
-            return torch.mm(query, gallery, out=out)
+            if self._device.type == "cpu":
+                return _even_product(query, gallery.float(), out)
+            return torch.mm(query, gallery.float().T, out=out)
+
+
+def _even_product(query: Tensor, gallery: Tensor, out: Tensor | None) -> Tensor:
+    """query @ gallery.T (R, C), in which what a pair gives does not depend on where its images stand."""
+    rows, columns = len(query), len(gallery)
+    if 0 < rows < _EVEN_ROWS:
+        product = _even_product(torch.cat([query, query[-1:].expand(_EVEN_ROWS - rows, -1)]), gallery, None)[:rows]
+        return product if out is None else out.copy_(product)
+    rest = columns % _EVEN_COLUMNS
+    if not rest:
+        return torch.mm(query, gallery.T, out=out)
+    if out is None:
+        out = query.new_empty(rows, columns)
+    torch.mm(query, gallery[:-rest].T, out=out[:, :-rest])
+    padded = torch.cat([gallery[-rest:], gallery[-1:].expand(_EVEN_COLUMNS - rest, -1)])
+    out[:, -rest:] = torch.mm(query, padded.T)[:, :rest]
+    return out
 
 
 def _norms(features: Tensor) -> Tensor:

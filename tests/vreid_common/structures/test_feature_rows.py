@@ -153,10 +153,20 @@ def test_threads_compute_in_full_precision_and_leave_the_setting():
 
 
 @pytest.mark.parametrize("dimensions", [17, 64, 256, 512, 2048])
-@pytest.mark.parametrize("images", [5, 37, 1000])
-@pytest.mark.parametrize("queries", [1, 2, 9])
+@pytest.mark.parametrize("images", [1, 5, 37, 1001])
+@pytest.mark.parametrize("queries", [1, 2, 3, 9])
 def test_equal_features_are_equally_far(queries, images, dimensions):
     generator = torch.Generator().manual_seed(0)
     query, image = (torch.randn(n, dimensions, generator=generator) for n in (queries, 1))
     found = FeatureRows(query, image.repeat(images, 1), "dot").rows(0, queries)
     assert torch.equal(found, found[:, :1].expand_as(found))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", "dot"])
+def test_a_pair_is_as_far_in_any_part_that_is_read(metric):
+    generator = torch.Generator().manual_seed(0)
+    query, gallery = torch.randn(70, 100, generator=generator), torch.randn(1000, 100, generator=generator)
+    whole = FeatureRows(query, gallery, metric).rows(0, 70)
+    for start, stop, images in ((0, 1, 1000), (3, 6, 37), (60, 70, 5), (0, 70, 999)):
+        part = FeatureRows(query, gallery[:images], metric).rows(start, stop)
+        assert torch.equal(part, whole[start:stop, :images])
