@@ -11,10 +11,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["Processes", "started_by_torchrun", "torchrun_group"]
+from vreid_common.lifetime import end_with_torchrun
+from vreid_common.rendezvous import Patience, meet, store_of_environment, tell
+
+__all__ = ["Processes", "patient_group", "started_by_torchrun", "torchrun_group"]
 
 _PATIENCE = timedelta(days=1)
 """How long the others wait while one process reads or writes by itself."""
+_START_SECONDS = 300.0
+"""How long the processes of a command wait for each other at the start."""
+
+_patient: tuple[dist.ProcessGroup, dist.ProcessGroup] | None = None
 
 
 def started_by_torchrun() -> bool:
@@ -22,13 +29,34 @@ def started_by_torchrun() -> bool:
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR"))
 
 
+def patient_group() -> dist.ProcessGroup:
+    """A gloo group of all processes, in which they wait as long as it takes while one ranks or writes a report by itself.
+
+    The default group gives up after its time-out, which is there for a process that hangs. One that dies is noticed in either.
+    Every process has to make the first call at the same time.
+    """
+    global _patient
+    if _patient is None or _patient[0] is not dist.group.WORLD:
+        _patient = dist.group.WORLD, dist.new_group(backend="gloo", timeout=_PATIENCE)
+    return _patient[1]
+
+
 @contextmanager
 def torchrun_group() -> Iterator[dist.ProcessGroup | None]:
-    """The gloo group of the processes that torchrun has started, for the time of the block; None where it has not."""
+    """The gloo group of the processes that torchrun has started, for the time of the block; None where it has not.
+
+    Raises:
+        InputError: not all processes come within five minutes.
+    """
     if not started_by_torchrun():
         yield None
         return
-    dist.init_process_group("gloo", timeout=_PATIENCE)
+    end_with_torchrun()
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    patience = Patience(_START_SECONDS, say=tell if os.environ["LOCAL_RANK"] == "0" else None)
+    store = store_of_environment(rank, patience)
+    meet(store, "start", rank, [f"process {number} of {size}" for number in range(size)], patience)
+    dist.init_process_group("gloo", store=dist.PrefixStore("group", store), rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield dist.group.WORLD
     finally:

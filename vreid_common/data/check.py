@@ -21,6 +21,7 @@ from vreid_common.data.fastreid_sets import empty_splits, is_fastreids
 from vreid_common.data.image import ImageReadError, read_image
 from vreid_common.files import check_writable, write_json
 from vreid_common.kinds import not_there
+from vreid_common.lifetime import end_with_parent
 from vreid_common.repeated import add_limit_argument, shortened
 from vreid_common.structures import UNKNOWN, Pictures, VehicleImage, find_copies
 
@@ -184,7 +185,8 @@ def _mixed_tracks(items: list[VehicleImage]) -> Iterator[str]:
 
 
 def _unreadable_images(paths: list[str], workers: int | None) -> Iterator[str]:
-    with ProcessPoolExecutor(available_cores() if workers is None else max(1, workers)) as pool:
+    workers = available_cores() if workers is None else max(1, workers)
+    with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
         results = pool.map(_read_fault, paths, chunksize=32)
         yield from (fault for fault in tqdm(results, total=len(paths), desc="decoding", unit="image", leave=False) if fault)
 

@@ -16,6 +16,7 @@ from vreid_common.data.collate import collate
 from vreid_common.data.dataset import ItemDataset
 from vreid_common.data.samplers import TrainingSamplerBase
 from vreid_common.errors import InputError, RunError
+from vreid_common.lifetime import end_with_parent
 
 __all__ = ["Batch", "BatchLoader", "TestLoader", "TrainLoader"]
 
@@ -228,14 +229,15 @@ def _data_loader(
         persistent_workers=persistent and num_workers > 0,
         # DataLoader draws a seed for its workers, by default from the generator that the model's dropout uses.
         generator=torch.Generator(),
-        worker_init_fn=_leave_process_group,
+        worker_init_fn=_start_worker,
     )
     loader.patience = timeout
     return loader
 
 
-def _leave_process_group(_worker: int) -> None:
-    """Ctrl-C reaches the whole process group of the terminal; the main process needs its workers until it has saved."""
+def _start_worker(_worker: int) -> None:
+    end_with_parent()
+    # Ctrl-C reaches the whole process group of the terminal; the main process needs its workers until it has saved.
     os.setpgrp()
 
 

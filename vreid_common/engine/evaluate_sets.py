@@ -18,6 +18,7 @@ from vreid_common.engine.placement import memory_format
 from vreid_common.engine.results import write_curves
 from vreid_common.evaluation import RankingMetrics, VehicleEvaluator, inference_on_dataset
 from vreid_common.evaluation.precision import evaluation_dtype
+from vreid_common.features.gather import exchange
 
 __all__ = ["Evaluations", "evaluate_sets"]
 
@@ -43,4 +44,5 @@ def evaluate_sets(cfg: CfgNode, model: nn.Module, evaluations: Evaluations) -> d
         evaluator.reset()  # lets go of the features
     if comm.is_main_process():
         write_curves(cfg, rankings)
+    exchange(None)  # the others wait here, as long as it takes, and not in the next step of the training
     return results

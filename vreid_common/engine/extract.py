@@ -19,6 +19,7 @@ from vreid_common.data import build_dataset, read_folder, split_items
 from vreid_common.engine.console import set_up_logging
 from vreid_common.engine.extraction import add_extraction_arguments, read_extraction
 from vreid_common.engine.launch import end_together, launch
+from vreid_common.engine.peers import timeouts_from_config
 from vreid_common.engine.placement import describe_device, share_cores
 from vreid_common.errors import InputError
 from vreid_common.features import image_list_digest, open_store, shard_size
@@ -68,9 +69,10 @@ def run_extract(args: argparse.Namespace) -> int:
         InputError: an argument, a configuration, a checkpoint, an image or the store is not as it must be.
     """
     check_writable(args.json)
-    kind = read_extraction(args).device.type
+    extraction = read_extraction(args)
+    kind, timeouts = extraction.device.type, timeouts_from_config(extraction.cfg)
     try:
-        launch(end_together, 1, args=(_extract, args), device=kind)
+        launch(end_together, 1, args=(_extract, args), device=kind, timeouts=timeouts)
     except KeyboardInterrupt:
         print("vreid extract: interrupted; the same command goes on where it was.", file=sys.stderr)
         return 130

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from fastreid.config import CfgNode
+from fastreid.utils import comm
 
 from vreid_common.data import ItemDataset, build_transforms
 from vreid_common.engine.config_file import load_config
@@ -188,9 +190,14 @@ def _read_exported(args: argparse.Namespace) -> list[ExportedModel]:
         raise InputError("--onnx takes the place of --config-file and --weights: leave these out.")
     if args.amp or args.scales != (1.0,):
         raise InputError("--amp and --scales need the checkpoint: an ONNX file computes in its own types at its own size.")
+    device = args.device or "cuda"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError(f"--device is {device!r}: use cpu, cuda, or cuda:N.")
+    if device == "cuda" and comm.get_world_size() > 1:
+        device = f"cuda:{comm.get_local_rank()}"
     models = []
     for path in args.onnx:
-        network = OnnxNetwork(path, cuda=(args.device or "cuda").startswith("cuda"))
+        network = OnnxNetwork(path, device=device)
         cfg = load_config(None, "", args.opts)
         cfg.MODEL.DEVICE = "cpu"  # where images are handed to onnxruntime
         cfg.INPUT.SIZE_TEST = list(network.record.size)

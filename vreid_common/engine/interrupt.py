@@ -57,7 +57,9 @@ def listen_for_interrupts() -> Iterator[StopRequest]:
                 return
             raise KeyboardInterrupt
         request.received, request.received_at = True, time.monotonic()
-        logger.info("%s: saving after the current steps; once more ends at once, without saving.", signal.Signals(number).name)
+        logger.info(
+            "%s: stopping after the current steps; once more ends at once, without saving.", signal.Signals(number).name
+        )
 
     previous = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:

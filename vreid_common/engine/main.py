@@ -2,23 +2,28 @@
 
 import argparse
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from fastreid.config import CfgNode
 from fastreid.utils import comm
+from torch import nn
 
 from vreid_common.config import invalid
+from vreid_common.engine.checkpoint import Checkpointer
+from vreid_common.engine.checks import check_batch
 from vreid_common.engine.config_file import AddConfig, load_config
 from vreid_common.engine.console import say_how_it_was_started, set_up_logging
 from vreid_common.engine.interrupt import Interrupted
 from vreid_common.engine.launch import end_together, launch
 from vreid_common.engine.manifest import FILE_NAME
 from vreid_common.engine.output import own_output
+from vreid_common.engine.peers import timeouts_from_config
 from vreid_common.engine.placement import place_on_device, share_cores
 from vreid_common.engine.progress import STAGE
 from vreid_common.engine.project import project_name
@@ -27,8 +32,9 @@ from vreid_common.engine.results import copy_results, write_results
 from vreid_common.engine.resuming import check_stages, is_finished
 from vreid_common.engine.seeding import use_repeatable_kernels
 from vreid_common.engine.trainer import Trainer
-from vreid_common.errors import InputError
+from vreid_common.errors import InputError, RunError
 from vreid_common.guard import add_debug_argument, guard
+from vreid_common.processes import started_by_torchrun
 from vreid_common.weights import read_checkpoint_header
 
 __all__ = ["build_parser", "main"]
@@ -69,8 +75,13 @@ def main(
     with guard():
         args = build_parser().parse_args(argv)
         cfg = _read_config(args, add_config, trainer)
-        place_on_device(cfg)
+        # What is wrong with their number is said before any of them is started.
+        processes = int(os.environ["WORLD_SIZE"]) if started_by_torchrun() else args.num_gpus * args.num_machines
+        place_on_device(cfg, starts=processes)
         device = "cuda" if cfg.MODEL.DEVICE.startswith("cuda") else "cpu"
+        if processes > 1 and not args.eval_only:
+            for stage in trainer.stages(cfg):
+                check_batch(stage, processes)
         try:
             return launch(
                 _run_in_process,
@@ -80,9 +91,12 @@ def main(
                 args.dist_url,
                 args=(args, add_config, trainer),
                 device=device,
+                timeouts=timeouts_from_config(cfg),
             )
-        except torch.multiprocessing.ProcessExitedException as error:
-            raise SystemExit(error.exit_code) from None
+        except RunError as error:
+            if processes > 1:
+                error.add_note(_where_to_go_on(args, add_config, trainer))
+            raise
 
 
 def _read_config(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> CfgNode:
@@ -99,12 +113,25 @@ def _read_config(args: argparse.Namespace, add_config: AddConfig | None, trainer
 def _run_in_process(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:
     """What every process does."""
     try:
-        return end_together(_run, args, add_config, trainer)
+        return end_together(_run, args, add_config, trainer, go_on=partial(_where_to_go_on, args, add_config, trainer))
     except Interrupted as stop:
         if comm.is_main_process():
             logger.info("%s", stop)
         comm.synchronize()  # the first process to leave makes the starting one end the others: this line comes before that
         raise SystemExit(130) from None
+
+
+def _where_to_go_on(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> str:
+    """What is left of a run whose processes were lost."""
+    if args.eval_only:
+        return "The same command evaluates anew."
+    cfg = _read_config(args, add_config, trainer)
+    for stage in reversed(trainer.stages(cfg)):
+        checkpointer = Checkpointer(nn.Identity(), stage.OUTPUT_DIR)
+        if checkpointer.has_checkpoint():
+            last = checkpointer.get_checkpoint_file()
+            return f"The last checkpoint is {last}: the same command with --resume goes on from there."
+    return f"No checkpoint was saved in {cfg.OUTPUT_DIR} yet: the same command starts anew."
 
 
 def _run(args: argparse.Namespace, add_config: AddConfig | None, trainer: type[Trainer]) -> dict[str, Any]:

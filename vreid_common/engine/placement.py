@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vreid_common.config import check_values
 from vreid_common.cores import available_cores
+from vreid_common.devices import choose_gpu
 from vreid_common.processes import started_by_torchrun
 
 __all__ = [
@@ -25,21 +26,30 @@ __all__ = [
 ]
 
 
-def place_on_device(cfg: CfgNode) -> str | None:
+def place_on_device(cfg: CfgNode, starts: int = 1) -> str | None:
     """Sets MODEL.DEVICE to where this process can run, in place.
+
+    Args:
+        cfg: open for changes.
+        starts: how many processes this one starts for the work; 1 where it does the work, by itself or as one of several.
 
     Returns:
         A sentence for the log where that differs from what the configuration asked for.
 
     Raises:
-        InputError: MODEL.DEVICE is neither cpu nor cuda nor cuda:N.
+        InputError: MODEL.DEVICE is neither cpu nor cuda nor cuda:N, there is no such GPU, or several processes would share it.
     """
     changed = None
     check_values(cfg, "MODEL.DEVICE")
     if cfg.MODEL.DEVICE != "cpu":
         if torch.cuda.is_available():
-            if cfg.MODEL.DEVICE == "cuda" and comm.get_world_size() > 1:
-                cfg.MODEL.DEVICE = f"cuda:{comm.get_local_rank()}"
+            starting = starts > 1
+            cfg.MODEL.DEVICE = choose_gpu(
+                cfg.MODEL.DEVICE,
+                "MODEL.DEVICE",
+                processes=starts if starting else comm.get_world_size(),
+                local_rank=None if starting else comm.get_local_rank(),
+            )
             return None
         changed = f"MODEL.DEVICE {cfg.MODEL.DEVICE} is not there: running on the CPU."
         cfg.MODEL.DEVICE = "cpu"

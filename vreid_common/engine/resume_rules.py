@@ -34,6 +34,7 @@ RESUME_RULES: ResumeRules = {
     "DATASETS.CSV.FILE": ResumeRule.FREE,
     "DATASETS.TRANSLATED.ROOT": ResumeRule.FREE,
     "DATALOADER.NUM_WORKERS": ResumeRule.FREE,
+    "DISTRIBUTED.": ResumeRule.FREE,
     "SOLVER.MAX_EPOCH": ResumeRule.LENGTH,
     "SOLVER.CHECKPOINT_PERIOD": ResumeRule.FREE,
     "TEST.EVAL_PERIOD": ResumeRule.FREE,

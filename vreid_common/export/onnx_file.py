@@ -24,7 +24,7 @@ __all__ = ["OnnxNetwork", "require_export_extra", "write_onnx"]
 INPUT = "images"
 """Name of a graph's input."""
 
-_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_CUDA = "CUDAExecutionProvider"
 
 
 def require_export_extra(*packages: str) -> list[ModuleType]:
@@ -80,13 +80,13 @@ class OnnxNetwork(ExportedNetwork):
 
     Args:
         path: the file.
-        cuda: compute on CUDA where onnxruntime can.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; the CPU where onnxruntime cannot use CUDA.
 
     Raises:
         InputError: onnxruntime is not installed, or it is no file of ``vreid export``, or not as that wrote it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, cuda: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, device: str = "cpu") -> None:
         (runtime,) = require_export_extra("onnxruntime")
         path = os.fspath(path)
         if not Path(path).is_file():
@@ -94,8 +94,9 @@ class OnnxNetwork(ExportedNetwork):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors, which are raised as well
-        usable = runtime.get_available_providers()
-        providers = [name for name in _PROVIDERS[0 if cuda else 1 :] if name in usable]
+        providers: list[object] = ["CPUExecutionProvider"]
+        if device != "cpu" and _CUDA in runtime.get_available_providers():
+            providers.insert(0, (_CUDA, {"device_id": int(device.partition(":")[2] or 0)}))
         content = Path(path).read_bytes()  # not by its name: then a graph could have other files read as its weights
         try:
             session = runtime.InferenceSession(content, options, providers=providers)

@@ -14,6 +14,8 @@ import torch.distributed as dist
 from fastreid.utils import comm
 from torch import Tensor
 
+from vreid_common.processes import patient_group
+
 __all__ = ["exchange", "gather_rows", "tell_all"]
 
 
@@ -21,7 +23,7 @@ def exchange(value: Any) -> list[Any]:
     """The JSON value of every process, in rank order, on every process."""
     if comm.get_world_size() == 1:
         return [value]
-    group = comm._get_global_gloo_group()
+    group = patient_group()
     message = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
     sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(comm.get_world_size())]
     dist.all_gather(sizes, torch.tensor([len(message)]), group=group)
@@ -39,7 +41,7 @@ def gather_rows(rows: Tensor, counts: list[int]) -> Tensor | None:
     """
     if len(counts) == 1:
         return rows
-    group, rank = comm._get_global_gloo_group(), comm.get_rank()
+    group, rank = patient_group(), comm.get_rank()
     if rank != 0:
         if counts[rank]:
             dist.send(rows.contiguous(), dst=0, group=group)

@@ -19,8 +19,8 @@ __all__ = ["file_digest", "image_list_digest", "model_config", "transform_identi
 
 # Sections and keys that say nothing about the network, but about data, training, ranking, and where and how fast it runs.
 _OTHER_SECTIONS = (
-    "CUDNN_BENCHMARK", "DATALOADER", "DATASETS", "DETERMINISTIC", "INPUT", "KD", "OUTPUT_DIR", "PROJECT", "RERANK", "SEED",
-    "SOLVER", "TEST",
+    "CUDNN_BENCHMARK", "DATALOADER", "DATASETS", "DETERMINISTIC", "DISTRIBUTED", "INPUT", "KD", "OUTPUT_DIR", "PROJECT",
+    "RERANK", "SEED", "SOLVER", "TEST",
 )  # fmt: skip
 _OTHER_MODEL_KEYS = ("CHANNELS_LAST", "DEVICE", "FREEZE_LAYERS", "LOSSES", "QUEUE_SIZE", "WEIGHTS")
 

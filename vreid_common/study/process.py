@@ -20,6 +20,7 @@ from pathlib import Path
 
 from vreid_common.errors import InputError
 from vreid_common.files import open_lock
+from vreid_common.lifetime import ended_with_us
 from vreid_common.study.plan import Run
 from vreid_common.study.results import read_run_output
 
@@ -109,6 +110,8 @@ class RunProcess:
                 env=environment,
                 pass_fds=(lock.fileno(),),  # the lock lives as long as the child
                 start_new_session=True,
+                # A study that is killed lets its runs save and end: nobody would be there to take their results.
+                preexec_fn=ended_with_us(signal.SIGTERM),
             )
         return cls(run, folder, child)
 

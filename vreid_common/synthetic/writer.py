@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +17,7 @@ from vreid_common.cores import available_cores
 from vreid_common.errors import InputError
 from vreid_common.files import write_atomically
 from vreid_common.leavings import sweep
+from vreid_common.lifetime import end_with_parent
 from vreid_common.lock import locked
 from vreid_common.synthetic.layouts import LAYOUTS
 from vreid_common.synthetic.picture import render_shot
@@ -137,13 +136,7 @@ def _run_workers(scene: Scene, folder: Path, layout: str, vehicles: list[tuple[S
 def _start_worker() -> None:
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)  # the parent was killed and will not say that there is no more work
-
-    threading.Thread(target=follow, daemon=True).start()
+    end_with_parent()
 
 
 def _write_vehicle(scene: Scene, folder: Path, layout: str, split: Split, index: int) -> tuple[list[Record], int]:

@@ -302,14 +302,15 @@ def test_interrupt_lets_the_training_save_and_the_study_goes_on_later(project):
     assert len(list(project.results.glob("*.json"))) == 2
 
 
-def test_killed_study_leaves_no_run_started_twice(project):
-    project.write_study(SLOW.replace("600", "4"))
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a killed study's runs go on")
+def test_killed_study_takes_its_runs_with_it_and_the_next_goes_on(project):
+    project.write_study(SLOW)
     study = start_study(project)
     only_run_folder(project)
     study.kill()
     study.communicate(timeout=10)
-    assert project.study() == 0  # waits for the run that the killed study left behind, and takes its result
-    assert len(project.calls()) == 2
+    assert project.study() == 0  # would wait for the run, had that not ended: it sleeps for ten minutes the first time
+    assert len(list(project.results.glob("*.json"))) == 2
 
 
 def test_missing_markers_are_said_before_anything_runs(project):

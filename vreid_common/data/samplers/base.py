@@ -37,6 +37,11 @@ class TrainingSamplerBase(ABC):
                 f"set it between 1 and {self.num_items}."
             )
 
+    @classmethod
+    def group_size(cls, cfg: CfgNode) -> int:
+        """Images that stand together in a batch and have to go to the same process."""
+        return 1
+
     @abstractmethod
     def __len__(self) -> int:
         """Batches an epoch."""

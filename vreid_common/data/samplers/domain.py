@@ -34,9 +34,13 @@ class DomainIdentitySampler(TrainingSamplerBase):
             domain has fewer identities or images than its part of one batch: an identity cannot be in a batch twice.
     """
 
+    @classmethod
+    def group_size(cls, cfg: CfgNode) -> int:
+        return cfg.DATALOADER.NUM_INSTANCE
+
     def __init__(self, items: Sequence[VehicleImage], cfg: CfgNode, seed: int) -> None:
         super().__init__(items, cfg, seed)
-        self.num_instances: int = cfg.DATALOADER.NUM_INSTANCE
+        self.num_instances = self.group_size(cfg)
         num_pids = identities_per_batch(cfg)
         share = cfg.DATALOADER.SYNTHETIC_SHARE
         synthetic = round(share * num_pids)

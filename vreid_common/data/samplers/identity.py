@@ -43,9 +43,13 @@ class NaiveIdentitySampler(TrainingSamplerBase):
         InputError: the batch is not a multiple of K, or there are fewer than P identities.
     """
 
+    @classmethod
+    def group_size(cls, cfg: CfgNode) -> int:
+        return cfg.DATALOADER.NUM_INSTANCE
+
     def __init__(self, items: Sequence[VehicleImage], cfg: CfgNode, seed: int) -> None:
         super().__init__(items, cfg, seed)
-        self.num_instances: int = cfg.DATALOADER.NUM_INSTANCE
+        self.num_instances = self.group_size(cfg)
         self.num_pids_per_batch = identities_per_batch(cfg)
         by_pid: dict[int | str, list[int]] = {}
         for index, item in enumerate(items):

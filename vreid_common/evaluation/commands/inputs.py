@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +13,10 @@ import torch
 import torch.distributed as dist
 
 from vreid_common.data.datasets.csv_vehicles import read_csv_items
+from vreid_common.devices import check_gpus, choose_gpu
 from vreid_common.errors import InputError
 from vreid_common.evaluation.protocols import Protocol
+from vreid_common.processes import started_by_torchrun
 from vreid_common.registry import PROTOCOL_REGISTRY
 from vreid_common.structures import METRICS, UNKNOWN, FeatureSet, VehicleImage, check_models, join_sets, read_features
 
@@ -131,13 +135,19 @@ def read_protocol(args: argparse.Namespace, group: dist.ProcessGroup | None = No
 
 
 def read_device(name: str) -> torch.device:
-    """A device that can be used.
+    """A device that can be used; of torchrun's processes each has a GPU of its own.
 
     Raises:
-        InputError: it is none, or not there.
+        InputError: it is none, or not there, or there are more processes than GPUs.
     """
-    if name.split(":")[0] not in ("cpu", "cuda"):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
         raise InputError(f"--device is {name!r}: use cpu, cuda, or cuda:N.")
+    if name != "cpu" and torch.cuda.is_available():
+        if started_by_torchrun():
+            check_gpus(int(os.environ["LOCAL_WORLD_SIZE"]), "--nproc-per-node")
+            name = choose_gpu(name, "--device", int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
+        else:
+            name = choose_gpu(name, "--device")
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
