@@ -28,6 +28,7 @@ TEST: {IMS_PER_BATCH: 8, EVAL_PERIOD: 1, NUM_WORKERS: 0}
 """
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks of itself")
 def test_twenty_kills_lose_nothing(vehicles: Path, tmp_path: Path):
     config = tmp_path / "tiny.yml"
@@ -35,7 +36,7 @@ def test_twenty_kills_lose_nothing(vehicles: Path, tmp_path: Path):
     folder = tmp_path / "runs"
     folder.mkdir()
     arguments = [sys.executable, SCRIPT, folder, config, vehicles.parent, "0"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=840)
     assert done.returncode == 0, done.stderr[-3000:]
     moments = [json.loads(line) for line in done.stdout.splitlines()]
     assert Counter(moment["operation"] for moment in moments) == {
