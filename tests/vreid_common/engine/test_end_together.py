@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from vreid_common.lifetime import ended_with_us
+
 MAIN = "from vreid_common.engine import main\nif __name__ == '__main__':\n    main()\n"
 
 # What torchrun starts, forked from one interpreter that has imported everything: two processes, and the end of each.
@@ -84,7 +86,13 @@ def test_nothing_is_left_of_a_training_ten_seconds_after_a_kill(victim: str, con
     command = [sys.executable, script, "--num-gpus", "2", "--config-file", config_file, *endless]
     log = tmp_path / "printed.txt"
     with log.open("w") as printed:
-        run = subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True)
+        run = subprocess.Popen(
+            command,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=ended_with_us(signal.SIGKILL),  # the training is endless
+        )
     try:
         wait_until((tmp_path / "out" / "last_checkpoint").exists, 240)
         workers = [pid for pid, parent in processes_of(run.pid).items() if parent == run.pid and b"fork" in command_line(pid)]
