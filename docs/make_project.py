@@ -2,11 +2,11 @@
 
 import argparse
 import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from vreid_common.errors import InputError
+from vreid_common.guard import guard
 
 __all__ = ["main", "make_project"]
 
@@ -56,11 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("name", help="name of the project, such as MyPaper; its package is mypaper")
     name = parser.parse_args(argv).name
     root = Path(__file__).parent.parent
-    try:
+    with guard():
         project, tests = (folder.relative_to(root) for folder in make_project(name, root))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
     print(_LEFT_TO_DO.format(project=project, tests=tests, name=name, package=name.lower()))
 
 

@@ -71,17 +71,19 @@ def write_atomically(path: Path, write: Callable[[Path], object], size: int | No
             reason = _disk_failure(error, temporary)
             if reason is None:
                 raise
-            shutil.rmtree(workshop, ignore_errors=True)  # before the room that there is is counted
-            raise WriteError(reason.errno, reason_of(reason, path, size), str(path)) from error
+            raise WriteError(reason.errno, reason_of(reason, path, size, _bytes_in(workshop)), str(path)) from error
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def reason_of(error: OSError, path: str | os.PathLike[str], size: int | None = None) -> str:
-    """Why ``path`` cannot be read or written; of a full disk the room that there is, and is needed where ``size`` tells."""
+def reason_of(error: OSError, path: str | os.PathLike[str], size: int | None = None, written: int = 0) -> str:
+    """Why ``path`` cannot be read or written; of a full disk the room that there is, and is needed where ``size`` tells.
+
+    The room is what is free when the ``written`` bytes, which are about to be removed, are gone.
+    """
     if error.errno in _FULL:
         needed = f", {describe_bytes(size)} are needed" if size else ""
-        return f"no room is left on the disk ({describe_bytes(free_bytes(path))} are free{needed})"
+        return f"no room is left on the disk ({describe_bytes(free_bytes(path) + written)} are free{needed})"
     reason = error.strerror or str(error) or type(error).__name__
     return reason[0].lower() + reason[1:]
 
@@ -126,6 +128,13 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _bytes_in(folder: Path) -> int:
+    try:
+        return sum(file.stat().st_size for file in folder.iterdir())
+    except OSError:
+        return 0
 
 
 def _disk_failure(error: Exception, temporary: Path) -> OSError | None:

@@ -12,6 +12,7 @@ from fastreid.utils import comm
 from tqdm import tqdm
 
 from vreid_common.errors import InputError
+from vreid_common.files import reason_of
 from vreid_common.guard import keep_traceback_in, let_go_of_closed_streams
 
 __all__ = ["say_how_it_was_started", "set_up_logging", "take_down_logging"]
@@ -62,7 +63,10 @@ def set_up_logging(output_dir: str) -> None:
             handlers.append(_LogFile(Path(output_dir) / f"log.txt{suffix}"))
             keep_traceback_in(Path(output_dir) / f"traceback.txt{suffix}")
         except OSError as error:
-            raise InputError(f"OUTPUT_DIR {output_dir} cannot be written to: {error.filename}: {error.strerror}.") from error
+            reason = reason_of(error, output_dir)
+            raise InputError(
+                f"OUTPUT_DIR {output_dir} cannot be written to: {error.filename or output_dir}: {reason}."
+            ) from error
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
     root = logging.getLogger()
     for handler in handlers:

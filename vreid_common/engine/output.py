@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vreid_common.errors import InputError
+from vreid_common.files import reason_of
 from vreid_common.lock import locked
 
 __all__ = ["own_output"]
@@ -24,5 +25,6 @@ def own_output(folder: str) -> Iterator[None]:
             Path(folder).mkdir(parents=True, exist_ok=True)
             owned.enter_context(locked(Path(folder), f"OUTPUT_DIR {folder} belongs to a run that goes on"))
         except OSError as error:
-            raise InputError(f"OUTPUT_DIR {folder} cannot be written to: {error.filename}: {error.strerror}.") from error
+            reason = reason_of(error, folder)
+            raise InputError(f"OUTPUT_DIR {folder} cannot be written to: {error.filename or folder}: {reason}.") from error
         yield

@@ -8,14 +8,13 @@
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from dsam.pictures import draw_plane, draw_tsne
 from dsam.runs import TrainedRun, trained_runs, training_features
-from vreid_common.errors import InputError
+from vreid_common.guard import guard
 from vreid_common.report import draw_cmc, read_curve, save_figure
 
 __all__ = ["main"]
@@ -58,12 +57,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the runs' seed (default: 0)")
     parser.add_argument("--device", default="cpu", help="where to compute the features (default: cpu)")
     args = parser.parse_args(argv)
-    try:
+    with guard():
         runs = trained_runs(args.study, args.work_dir, args.seed, args.row)
         save_figure(_KINDS[args.kind](runs, args.device), args.output)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

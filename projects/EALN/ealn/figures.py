@@ -12,7 +12,6 @@ Fig. 7 is what a training leaves in OUTPUT_DIR/sheets.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from ealn.runs import TrainedRun, embed_test_images
 from ealn.sheets import choose_items, draw_generated, read_images
 from vreid_common.data import build_dataset
 from vreid_common.errors import InputError
+from vreid_common.guard import guard
 from vreid_common.report import save_figure
 from vreid_common.report.heat import heat_over
 from vreid_common.structures import VehicleImage
@@ -149,13 +149,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for kind in kinds.choices.values():
         kind.add_argument("--output", required=True, metavar="FILE", help="the picture")
     args = parser.parse_args(argv)
-    try:
+    with guard():
         if "runs" in args:
             args.runs = _named_runs(args.runs)
         args.draw(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ NUM_CLASSES, the number of training identities, is the size of the main module's
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 
 from vreid_common.engine import load_config
-from vreid_common.errors import InputError
+from vreid_common.guard import guard
 from wcvl.config import add_wcvl_config
 from wcvl.cost import describe, measure
 from wcvl.meta_arch import WCVL
@@ -26,13 +25,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config-file", required=True, metavar="FILE", help="configuration (YAML)")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that override the configuration")
     args = parser.parse_args(argv)
-    try:
+    with guard():
         cfg = load_config(add_wcvl_config, args.config_file, args.opts)
         cfg.MODEL.BACKBONE.PRETRAIN = False
         print(describe(measure(WCVL(cfg), tuple(cfg.INPUT.SIZE_TEST))))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":
