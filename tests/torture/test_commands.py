@@ -11,7 +11,7 @@ from vreid_common.cli import main as run_vreid
 PROCESSES = {
     "none": (["--num-gpus", 0], ["--num-gpus", "0"]),
     "fewer than none": (["--num-gpus", -2], ["--num-gpus", "-2"]),
-    "more than cores": (["--num-gpus", 4096], ["--num-gpus", "4096"]),
+    "more than cores": (["--num-gpus", 4096, "SOLVER.IMS_PER_BATCH", 8192], ["--num-gpus", "4096"]),
     "a batch that does not divide": (["--num-gpus", 2, "SOLVER.IMS_PER_BATCH", 7], ["SOLVER.IMS_PER_BATCH", "7"]),
     "no machine": (["--num-machines", 0], ["--num-machines", "0"]),
     "machines without an address": (["--num-machines", 2], ["--dist-url"]),
@@ -132,7 +132,7 @@ GALLERY = {
     "an image that is not there": (["gallery", "remove", "g", "gone.jpg"], ["gone.jpg"]),
     "all images": (["gallery", "remove", "g", *(f"{n}.jpg" for n in range(6))], ["image"]),
     "a folder that holds something": (["gallery", "build", "other", "--features", "g.npz"], ["other"]),
-    "no images": (["gallery", "build", "new"], ["--images"]),
+    "no images": (["gallery", "build", "new"], ["--config-file"]),
 }
 
 

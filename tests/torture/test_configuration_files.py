@@ -43,9 +43,9 @@ def test_refused(text: str, holds: list[str], tmp_path: Path, refused):
 def test_lines_are_named(tmp_path: Path, refused):
     path = tmp_path / "c.yml"
     path.write_text("SEED: 3\nSOLVER:\n  MAX_EPOCH: 3\n  BASE_LR: -0.1\n")
-    refused("train", "--config-file", path, holds=["c.yml", "line 4", "SOLVER.BASE_LR"])
+    refused("train", "--config-file", path, holds=["c.yml:4", "SOLVER.BASE_LR"])
     path.write_text("SEED: 3\nSOLVER:\n  BASE_LR: 0.1\n  BASE_LR: 0.2\n")
-    refused("train", "--config-file", path, holds=["c.yml", "line 4", "BASE_LR"])
+    refused("train", "--config-file", path, holds=["c.yml:4", "BASE_LR"])
 
 
 def test_bases_in_a_circle(tmp_path: Path, refused):

@@ -35,7 +35,7 @@ CASES = [
     (["SOLVER.DELAY_EPOCHS", "9", "SOLVER.SCHED", "CosineAnnealingLR"], ["SOLVER.DELAY_EPOCHS", "9"]),
     (["SOLVER.IMS_PER_BATCH", "1"], ["SOLVER.IMS_PER_BATCH", "1"]),
     (["SOLVER.IMS_PER_BATCH", "0"], ["SOLVER.IMS_PER_BATCH", "0"]),
-    (["SOLVER.HEADS_LR_FACTOR", "0.0", "SOLVER.SCHED", "CosineAnnealingLR"], ["SOLVER.HEADS_LR_FACTOR"]),
+    (["SOLVER.HEADS_LR_FACTOR", "-1.0"], ["SOLVER.HEADS_LR_FACTOR"]),
     (["SOLVER.FREEZE_ITERS", "-1"], ["SOLVER.FREEZE_ITERS", "-1"]),
     (["SOLVER.CLIP_GRADIENTS.ENABLED", "True", "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "foo"], ["CLIP_TYPE", "foo"]),
     (["SOLVER.CLIP_GRADIENTS.ENABLED", "True", "SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "-1.0"], ["CLIP_VALUE", "-1"]),
@@ -104,7 +104,7 @@ CASES = [
     (["RERANK.PIPELINE", "['k_reciprocal']", "RERANK.K_RECIPROCAL.K1", "0"], ["K1", "0"]),
     (["RERANK.PIPELINE", "['k_reciprocal']", "RERANK.K_RECIPROCAL.LAMBDA_VALUE", "2.0"], ["LAMBDA_VALUE", "2"]),
     (["RERANK.PIPELINE", "['tracklet_distance']"], ["tracklet_distance", "track"]),
-    (["TEST.PROTOCOL", "ImageToTrack"], ["ImageToTrack", "track"]),
+    (["TEST.PROTOCOL", "ImageToTrack"], ["TEST.PROTOCOL", "track"]),
     # the run
     (["OUTPUT_DIR", ""], ["OUTPUT_DIR"]),
     (["OUTPUT_DIR", "None"], ["OUTPUT_DIR"]),

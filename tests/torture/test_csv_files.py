@@ -25,7 +25,7 @@ CASES = {
     "an unknown view": (f"{HEADER},view\na.png,1,1,train,left", ["cars.csv", "row 2", "left", "front"]),
     "a time that is none": (f"{HEADER},timestamp\na.png,1,1,train,noon", ["cars.csv", "row 2", "timestamp", "noon"]),
     "an image that is not there": (f"{HEADER}\ngone.png,1,1,train", ["cars.csv", "row 2", "gone.png"]),
-    "a folder as an image": (f"{HEADER}\n.,1,1,train", ["cars.csv", "row 2"]),
+    "a folder as an image": (f"{HEADER}\n.,1,1,train\nb.png,2,1,train\na.png,3,1,query\nb.png,3,2,gallery", ["not a file"]),
     "a NUL byte in a path": (f"{HEADER}\na\0.png,1,1,train", ["cars.csv"]),
     "a quote that does not end": (f'{HEADER}\n"a.png,1,1,train', ["cars.csv"]),
     "an address": (f"{HEADER}\nhttps://cars.example/a.png,1,1,train", ["cars.csv", "row 2"]),

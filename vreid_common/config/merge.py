@@ -47,7 +47,7 @@ def merge_pairs(cfg: CfgNode, pairs: Sequence[Any], where: str = COMMAND_LINE) -
     """
     if len(pairs) % 2:
         raise InputError(
-            f"{where}: options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner in: {' '.join(map(str, pairs))}"
+            f"{where}: options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner in {' '.join(map(str, pairs))!r}."
         )
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):
         _assign(cfg, Assignment(str(key), value, where))

@@ -137,9 +137,9 @@ def compare_configs(
             changed_rules.add(rule)
             changes.append(f"{key} {new}, {old} until now.")
     if refused:
-        more = f" (and {len(refused) - 3} more keys)" if len(refused) > 3 else ""
+        listed = ", ".join(refused[:3]) + (f" (and {len(refused) - 3} more keys)" if len(refused) > 3 else "")
         raise InputError(
-            f"{path} was trained with {', '.join(refused[:3])}{more}: a resumed run cannot change that. Set it as it was, or "
+            f"{path} was trained with {listed}: a resumed run cannot change that. Set it as it was, or "
             "train in another OUTPUT_DIR, with MODEL.WEIGHTS to begin with these weights."
         )
     return Agreement(changes, ResumeRule.MEASURE not in changed_rules, ResumeRule.LENGTH not in changed_rules)

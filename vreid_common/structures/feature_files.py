@@ -36,6 +36,8 @@ def read_features(path: str | os.PathLike[str]) -> FeatureSet:
         InputError: the file is missing, damaged or of another kind, or its arrays do not fit one another.
     """
     path = Path(path)
+    if not path.name:  # "" is the working directory
+        raise InputError(f"{str(path)!r} is a folder, not a feature file: name one.")
     if path.suffix not in (".npy", ".npz"):
         fault = "" if _is_feature_set(path) else not_a_feature_file(path)
         if fault:

@@ -190,11 +190,16 @@ def _missing_first_images(path: Path, rows: Iterable[_Row]) -> list[str]:
     """Looks for one image a split, which catches paths with a wrong base; ``vreid check-data`` looks for all."""
     firsts = {row.split: row for row in reversed(list(rows))}
     return [
-        f"{path}, row {row.line}: there is no image {path.parent / row.path}; "
-        + ("the path has backslashes: write / instead." if "\\" in row.path else "paths start at the folder of the CSV file.")
+        f"{path}, row {row.line}: there is no image {path.parent / row.path}; {_path_advice(row)}"
         for row in firsts.values()
         if not (path.parent / row.path).exists()
     ]
+
+
+def _path_advice(row: _Row) -> str:
+    if "\\" in row.path:
+        return "the path has backslashes: write / instead."
+    return "paths start at the folder of the CSV file."
 
 
 def _number_labels(rows: list[_Row]) -> _Numbers:

@@ -53,7 +53,7 @@ def check_outputs(args: argparse.Namespace, outputs: Sequence[str | None]) -> No
 def _input_files(args: argparse.Namespace) -> set[Path]:
     """All files that the command reads; a feature set is two."""
     further = [file for _, *files in getattr(args, "further", None) or () for file in files]
-    sets = [Path(file) for file in (args.query, args.gallery, *further)]
+    sets = [path for path in map(Path, (args.query, args.gallery, *further)) if path.name]
     others = [Path(file) for file in (args.labels, getattr(args, "pipelines", None)) if file]
     pairs = [path.with_name(f"{path.stem if path.suffix in _PAIR else path.name}{suffix}") for path in sets for suffix in _PAIR]
     return {path.resolve() for path in (*sets, *others, *pairs)}
