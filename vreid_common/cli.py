@@ -1,10 +1,12 @@
 """The ``vreid`` command: each subcommand's arguments and work stand in the module that does it."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from vreid_common import __version__
+from vreid_common.arguments import refuse_empty
 from vreid_common.data.check import add_check_arguments, run_check
 from vreid_common.engine.commands.browse import add_browse_arguments, run_browse
 from vreid_common.engine.commands.compare import add_compare_arguments, run_compare
@@ -228,5 +230,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Ends the process with the command's status: 0 done, 1 something was found or failed, 2 wrong input, 130 interrupted."""
     with guard():
         args = build_parser().parse_args(argv)
+        refuse_empty(sys.argv[1:] if argv is None else argv)
         status = args.run(args)
     raise SystemExit(status)

@@ -27,6 +27,23 @@ def test_processes(arguments: list, holds: list[str], config_file: Path, refused
     refused("train", "--config-file", config_file, *arguments, holds=holds)
 
 
+EMPTY = {
+    "a result": (
+        ["extract", "--config-file", "c.yml", "--weights", "w.pth", "--images", "crops", "--output", ""],
+        ["--output"],
+    ),
+    "features": (["evaluate", "--query", "", "--gallery", "g"], ["--query"]),
+    "a value after =": (["evaluate", "--query", "q", "--gallery="], ["--gallery"]),
+    "a gallery": (["search", "", "a.jpg"], ["argument"]),
+    "a configuration": (["train", "--config-file", ""], ["--config-file"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "holds"), EMPTY.values(), ids=EMPTY.keys())
+def test_an_unset_shell_variable(arguments: list[str], holds: list[str], refused):
+    refused(*arguments, holds=[*holds, "is empty"])
+
+
 WRONG_KINDS = {
     "a video": ("clip.mp4", b"\x00\x00\x00\x18ftypmp42", ["clip.mp4"]),
     "an archive": ("crops.zip", b"PK\x03\x04", ["crops.zip"]),

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from fastreid.config import CfgNode
 from fastreid.utils import comm
 from torch import nn
 
+from vreid_common.arguments import refuse_empty
 from vreid_common.config import invalid
 from vreid_common.engine.checkpoint import Checkpointer
 from vreid_common.engine.checks import check_batch
@@ -74,6 +76,8 @@ def main(
     """
     with guard():
         args = build_parser().parse_args(argv)
+        given = sys.argv[1:] if argv is None else argv
+        refuse_empty(given[: len(given) - len(args.opts)])
         cfg = _read_config(args, add_config, trainer)
         # What is wrong with their number is said before any of them is started.
         processes = int(os.environ["WORLD_SIZE"]) if started_by_torchrun() else args.num_gpus * args.num_machines

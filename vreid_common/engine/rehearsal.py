@@ -75,6 +75,7 @@ def _rehearse(trainer: type[Trainer], cfg: CfgNode) -> int:
     cfg.defrost()
     cfg.MODEL.WEIGHTS = "none"  # they are of a later moment: a model that reads them while it is built reads none then
     cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg.SEED = max(cfg.SEED, 0)  # -1 is drawn by the training
     cfg.OUTPUT_DIR = ""  # nothing is written: FastReID saves the configuration with the number of classes
     evaluations = trainer.build_evaluations(cfg)
     loader = trainer.build_train_loader(cfg)
