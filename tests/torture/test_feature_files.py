@@ -186,3 +186,11 @@ STEPS = {
 @pytest.mark.parametrize(("arguments", "holds"), STEPS.values(), ids=STEPS.keys())
 def test_steps(arguments: list[str], holds: list[str], gallery: Path, refused):
     refused("rerank", "--query", gallery, "--gallery", gallery, *arguments, holds=holds)
+
+
+def test_further_features_in_another_order(gallery: Path, tmp_path: Path, refused):
+    FeatureSet.create(FEATURES, PIDS, CAMIDS, paths=[f"{row}.jpg" for row in range(6)]).save(tmp_path / "right")
+    FeatureSet.create(FEATURES, PIDS, CAMIDS, paths=[f"{5 - row}.jpg" for row in range(6)]).save(tmp_path / "other")
+    sides = ["--query", tmp_path / "right", "--gallery", tmp_path / "right"]
+    further = ["--further", "camera", tmp_path / "right", tmp_path / "other"]
+    refused("rerank", *sides, *further, "--steps", "fuse_distances", holds=["other", "order"])

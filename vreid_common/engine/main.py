@@ -171,9 +171,9 @@ def _run_stages(args: argparse.Namespace, cfg: CfgNode, trainer: type[Trainer], 
             logger.info(moved)
         say_how_it_was_started(stage)
         if number == 1 and not args.eval_only:
-            for later, finished in zip(due, done, strict=True):
+            for place, finished in enumerate(done):
                 if not finished:
-                    rehearse(trainer, later)
+                    rehearse(trainer, due[place], [before.OUTPUT_DIR for before in due[:place]])
         use_repeatable_kernels(stage)
         if done[number - 1]:
             logger.info("The run in %s is finished and is not repeated.", stage.OUTPUT_DIR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -36,7 +36,7 @@ _ALIVE = 2
 """Checkpoints that are on the disk at once at least: the one that is there until the next one is whole."""
 
 
-def rehearse(trainer: type[Trainer], cfg: CfgNode) -> None:
+def rehearse(trainer: type[Trainer], cfg: CfgNode, earlier: Sequence[str] = ()) -> None:
     """Finds out before the first iteration of a stage what would end it later, when hours of training are lost.
 
     One training batch goes through a whole step and the first and last image of every test set through the model, whose labels
@@ -46,6 +46,7 @@ def rehearse(trainer: type[Trainer], cfg: CfgNode) -> None:
     Args:
         trainer: whose methods build the parts.
         cfg: the stage's configuration; weights that an earlier stage will bring need not be there yet.
+        earlier: OUTPUT_DIRs of the stages before it; what is read from them need not be there yet either.
 
     Raises:
         InputError: from whatever refuses.
@@ -54,7 +55,7 @@ def rehearse(trainer: type[Trainer], cfg: CfgNode) -> None:
     use_repeatable_kernels(cfg)
     try:
         with _unheard(), local_seed(max(cfg.SEED, 0)), torch.random.fork_rng():
-            size = _rehearse(trainer, cfg)
+            size = _rehearse(trainer, cfg, earlier)
     except Exception as error:
         error.add_note("This was met in the dry run before the first iteration: nothing was trained.")
         raise
@@ -69,7 +70,7 @@ def rehearse(trainer: type[Trainer], cfg: CfgNode) -> None:
         )  # fmt: skip
 
 
-def _rehearse(trainer: type[Trainer], cfg: CfgNode) -> int:
+def _rehearse(trainer: type[Trainer], cfg: CfgNode, earlier: Sequence[str]) -> int:
     """Returns the bytes of a checkpoint."""
     cfg = cfg.clone()
     cfg.defrost()
@@ -85,7 +86,7 @@ def _rehearse(trainer: type[Trainer], cfg: CfgNode) -> int:
     optimizer = trainer.build_optimizer(cfg, model)
     trainer.build_lr_scheduler(cfg, optimizer, len(loader))
     step = trainer.build_step(cfg, model, optimizer, device)
-    _rehearse_evaluations(cfg, model, evaluations, device)
+    _rehearse_evaluations(cfg, model, evaluations, device, earlier)
     model.train()
     (batch,) = DevicePrefetcher([loader.first_batch()], device, memory_format=memory_format(cfg))
     with EventStorage():
@@ -93,7 +94,9 @@ def _rehearse(trainer: type[Trainer], cfg: CfgNode) -> int:
     return bytes_of({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
 
 
-def _rehearse_evaluations(cfg: CfgNode, model: nn.Module, evaluations: Evaluations, device: torch.device) -> None:
+def _rehearse_evaluations(
+    cfg: CfgNode, model: nn.Module, evaluations: Evaluations, device: torch.device, earlier: Sequence[str]
+) -> None:
     for loader, evaluator in evaluations.values():
         if not isinstance(loader, TestLoader):
             continue  # FastReID's own, which hold no items of ours
@@ -104,7 +107,8 @@ def _rehearse_evaluations(cfg: CfgNode, model: nn.Module, evaluations: Evaluatio
         with inference(model, evaluation_dtype(cfg)):
             features = batch_features(model, batch, cfg.TEST.FLIP.ENABLED)
         if isinstance(evaluator, VehicleEvaluator):
-            evaluator.check(loader.dataset.img_items, [MAIN_FEATURE] if isinstance(features, torch.Tensor) else list(features))
+            names = [MAIN_FEATURE] if isinstance(features, torch.Tensor) else list(features)
+            evaluator.check(loader.dataset.img_items, names, earlier)
 
 
 def _check_room(cfg: CfgNode, size: int) -> None:

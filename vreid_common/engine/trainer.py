@@ -27,6 +27,7 @@ from vreid_common.engine.checks import check_config
 from vreid_common.engine.evaluate_sets import Evaluations, evaluate_sets
 from vreid_common.engine.interrupt import Interrupted, StopRequest, listen_for_interrupts
 from vreid_common.engine.manifest import make_manifest, write_records
+from vreid_common.engine.output import set_aside
 from vreid_common.engine.placement import describe_device, memory_format, to_memory_format, wrap_distributed
 from vreid_common.engine.progress import ProgressPrinter
 from vreid_common.engine.results import drop_metrics_from
@@ -246,7 +247,7 @@ class Trainer(DefaultTrainer):
         """
         if not (resume and self.checkpointer.has_checkpoint()):
             self.checkpointer.load(self.cfg.MODEL.WEIGHTS, checkpointables=[])
-            self._forget_metrics_from(0)
+            self._begin_anew()
             return
         path = self.checkpointer.get_checkpoint_file()
         checkpoint = self.checkpointer.read(path)
@@ -268,6 +269,15 @@ class Trainer(DefaultTrainer):
         self.cfg.defrost()
         self.cfg.SEED = self.seed = self.manifest["config"]["SEED"] = seed
         self.loader = self.build_train_loader(self.cfg)  # whose sampler depends on the seed
+
+    def _begin_anew(self) -> None:
+        comm.synchronize()  # the weights may lie in OUTPUT_DIR: all processes have read them now
+        earlier = set_aside(self.cfg.OUTPUT_DIR) if comm.is_main_process() else None
+        if earlier is not None:
+            logger.warning(
+                "%s held a run, whose files are in %s now; --resume would have gone on with it.", self.cfg.OUTPUT_DIR, earlier
+            )
+        self._forget_metrics_from(0)
 
     def _forget_metrics_from(self, iteration: int) -> None:
         if comm.is_main_process():

@@ -17,7 +17,7 @@ from fastreid.evaluation import DatasetEvaluator
 from torch import Tensor
 
 from vreid_common.errors import InputError
-from vreid_common.evaluation.further import read_further
+from vreid_common.evaluation.further import lies_in, read_further
 from vreid_common.evaluation.metrics import RankingMetrics
 from vreid_common.evaluation.precision import evaluation_precision
 from vreid_common.evaluation.protocols import Protocol, ProtocolResult, Selection, apply_protocol, protocol_from_config
@@ -124,18 +124,21 @@ class VehicleEvaluator(DatasetEvaluator):
             raise InputError(main_failure)
         return results
 
-    def check(self, items: Sequence[VehicleImage], features: Collection[str]) -> None:
+    def check(self, items: Sequence[VehicleImage], features: Collection[str], to_come: Sequence[str] = ()) -> None:
         """Refuses, by the labels of the test set alone, what ``evaluate`` would refuse at the end of a training.
 
         Args:
             items: query images, then gallery images.
             features: names of the features that the model returns.
+            to_come: folders that other runs write before this one: what RERANK.FURTHER names in them need not be there yet.
 
         Raises:
             InputError: protocol or re-ranking cannot be applied to these images, or to a part of them.
         """
         query, gallery = self._split(FeatureSet.from_items(np.zeros((len(items), 1), np.float32), items))
-        further = {*features, *read_further(self._further_files, query, gallery)}
+        later = [entry for entry in self._further_files if lies_in(entry, to_come)]
+        present = [entry for entry in self._further_files if entry not in later]
+        further = {*features, *read_further(present, query, gallery), *(name for name, _ in later)}
         for part in (None, *self._subsets.values()):
             asked, stored = (query, gallery) if part is None else part.of(query, gallery)
             self.protocol.check(asked, stored)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from vreid_common.errors import InputError
 from vreid_common.structures import FeatureSet
 
-__all__ = ["read_further"]
+__all__ = ["lies_in", "read_further", "same_images"]
 
 
 def read_further(
@@ -32,7 +32,7 @@ def read_further(
         name, path = entry
         pair = FeatureSet.load(f"{path}_query"), FeatureSet.load(f"{path}_gallery")
         for side, images, expected in zip(("query", "gallery"), pair, (query, gallery), strict=True):
-            if _names(images) != _names(expected):
+            if not same_images(images, expected):
                 raise InputError(
                     f"RERANK.FURTHER: {path}_{side} has the features of other images than the test set's, or in another order: "
                     "evaluate its model on the same set again."
@@ -41,6 +41,13 @@ def read_further(
     return found
 
 
-def _names(images: FeatureSet) -> list[str]:
-    """File names without folders, which may have moved since."""
-    return [PurePath(path).name for path in images.paths]
+def lies_in(entry: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether an entry of ``RERANK.FURTHER`` names files in one of the folders."""
+    if isinstance(entry, str) or len(entry) != 2 or not all(isinstance(part, str) for part in entry):
+        return False
+    return any(Path(entry[1]).absolute().is_relative_to(Path(folder).absolute()) for folder in folders)
+
+
+def same_images(images: FeatureSet, others: FeatureSet) -> bool:
+    """Whether two sets list the same files in the same order, by their names without folders, which may have moved since."""
+    return [PurePath(path).name for path in images.paths] == [PurePath(path).name for path in others.paths]

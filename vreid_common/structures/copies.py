@@ -84,7 +84,9 @@ def find_copies(query: Pictures, gallery: Pictures) -> Copies:
         first: dict[int | str, int] = {}
         for side, images in enumerate(sides):
             for row in rows[side]:
-                picture = image_digest(images.paths[row]) if isinstance(size, int) else size
+                picture: int | str = image_digest(images.paths[row]) if isinstance(size, int) else size
+                if picture == UNKNOWN:  # a file that cannot be read is like no other
+                    picture, compared = os.path.abspath(images.paths[row]), False  # noqa: PTH100
                 numbers[side][row] = first.setdefault(picture, int(numbers[side][row]))
     return Copies(*numbers, _count_pairs(query, gallery, *numbers), compared)
 

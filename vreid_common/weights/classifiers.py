@@ -66,8 +66,13 @@ def move_rows(
         named = []
     for name in sorted(set(names) - set(named)):
         if state[name].shape != own[name].shape:
-            logger.info(
-                "Not loaded: %s, a classifier of %d identities where the model has %d.", name, len(state[name]), len(own[name])
+            # A model that only gives features has a classifier of no identity.
+            logger.log(
+                logging.INFO if len(own[name]) else logging.DEBUG,
+                "Not loaded: %s, a classifier of %d identities where the model has %d.",
+                name,
+                len(state[name]),
+                len(own[name]),
             )
             state.pop(name)
         elif ours is not None:

@@ -181,3 +181,13 @@ def test_a_schedule_that_depends_on_the_length_is_followed_from_where_the_run_st
 def test_every_rule_is_about_a_key_that_there_is(tiny: Callable[..., CfgNode]):
     keys = dict(flat_config(tiny()))
     assert [rule for rule in RESUME_RULES if not any(key == rule or key.startswith(rule) for key in keys)] == []
+
+
+def test_a_run_that_starts_where_another_was_sets_it_aside(out: Path, config_file: Path):
+    before = {name: (out / name).read_bytes() for name in ("model_final.pth", "metrics.json", "results.json", "config.yaml")}
+    main(argv=["--config-file", str(config_file), "SEED", "5", "SOLVER.MAX_EPOCH", "1", "SOLVER.STEPS", "[]"])
+    assert {name: (out / "earlier-1" / name).read_bytes() for name in before} == before
+    assert json.loads((out / "results.json").read_text())["seed"] == 5
+    assert f"{out} held a run, whose files are in {out / 'earlier-1'} now" in (out / "log.txt").read_text()
+    resume(config_file, "SEED", 5, "SOLVER.MAX_EPOCH", 1, "SOLVER.STEPS", "[]")
+    assert not (out / "earlier-2").exists()

@@ -42,6 +42,13 @@ def test_files_that_are_gone_are_compared_by_path(files):
     assert (found.pairs, found.compared) == (1, False)
 
 
+def test_files_that_cannot_be_read_are_like_no_others(files, monkeypatch):
+    monkeypatch.setattr("vreid_common.structures.copies.image_digest", lambda _: UNKNOWN)
+    found = find_copies(pictures(files, [1], ["a"]), pictures(files, [1, 1], ["b", "./a"]))
+    assert (found.query[0] == found.gallery).tolist() == [False, True]
+    assert (found.pairs, found.compared) == (1, False)
+
+
 def test_images_without_a_path_are_no_copies(files):
     found = find_copies(pictures(files, [1], [""]), pictures(files, [1, 1], ["", "a"]))
     assert (found.pairs, found.compared) == (0, False)

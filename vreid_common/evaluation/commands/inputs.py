@@ -15,6 +15,7 @@ import torch.distributed as dist
 from vreid_common.data.datasets.csv_vehicles import read_csv_items
 from vreid_common.devices import check_gpus, choose_gpu
 from vreid_common.errors import InputError
+from vreid_common.evaluation.further import same_images
 from vreid_common.evaluation.protocols import Protocol
 from vreid_common.processes import started_by_torchrun
 from vreid_common.registry import PROTOCOL_REGISTRY
@@ -121,6 +122,8 @@ def read_inputs(args: argparse.Namespace) -> Inputs:
         for images, others, file in zip((query, gallery), pair, (query_file, gallery_file), strict=True):
             if len(images) != len(others):
                 raise InputError(f"{file} has {len(others)} images instead of {len(images)}: {name} needs the same images.")
+            if all(images.paths) and all(others.paths) and not same_images(images, others):
+                raise InputError(f"{file} lists other images, or the same in another order: {name} needs the same images.")
         further[name] = pair
     return Inputs(query, gallery, further)
 

@@ -238,3 +238,11 @@ def test_nul_byte_in_a_path(write, check):
     assert (status, len(faults)) == (1, 1)
     with pytest.raises(ImageReadError, match="that is no name of a file"):
         read_image("a\0.png")
+
+
+def test_the_tables_of_a_training_do_not_count_the_unknown(write):
+    file = write(
+        "path,vehicle_id,camera_id,split\na.png,1,,train\na.png,2,k,train\na.png,3,k,query\na.png,-1,-1,gallery\na.png,3,l,gallery"
+    )
+    data = read(file)
+    assert [data.parse_data(split) for split in (data.train, data.query, data.gallery)] == [(2, 1), (1, 1), (1, 1)]
