@@ -59,7 +59,7 @@ def test_smoke_command(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--config-file", str(config), "WCVL.SHARED_LAYERS", "conv1-6"])
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("error: WCVL.SHARED_LAYERS is 'conv1-6'")
+    assert capsys.readouterr().err.startswith("error: Command line: WCVL.SHARED_LAYERS is 'conv1-6'")
 
 
 def test_smoke_measuring_keeps_the_random_state(make_cfg):

@@ -275,7 +275,7 @@ class TestBadInput:
         assert "does not exist" in refused(extract, capfd, "--dataset", "CSVVehicles")
 
     def test_a_checkpoint_of_another_model(self, extract, capfd):
-        said = refused(extract, capfd, "--dataset", "CSVVehicles", "--opts", "MODEL.BACKBONE.DEPTH", "50x")
+        said = refused(extract, capfd, "--dataset", "CSVVehicles", "--opts", "MODEL.BACKBONE.DEPTH", "34x")
         assert "was made for another model" in said
 
     def test_a_folder_as_a_checkpoint(self, extract, capfd, tmp_path):

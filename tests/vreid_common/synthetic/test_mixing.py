@@ -8,6 +8,7 @@ import pytest
 import vreid_common.synthetic  # noqa: F401 - registers the rendered sets
 from vreid_common.config import CfgNode, get_vreid_cfg
 from vreid_common.data import DatasetError, TrainLoader, build_sampler, build_train_dataset, build_train_loader
+from vreid_common.errors import InputError
 
 SETS = ("StreetVehicles", "StudioVehicles")
 
@@ -85,5 +86,5 @@ def test_a_synthetic_set_that_is_not_known_as_one(cfg):
 
 def test_a_set_named_twice(cfg):
     cfg.DATASETS.NAMES = ("StreetVehicles", "StreetVehicles")
-    with pytest.raises(DatasetError, match="name each set once"):
+    with pytest.raises(InputError, match="DATASETS.NAMES is .*: name each once"):
         build_train_dataset(cfg)

@@ -83,7 +83,7 @@ def test_two_models_have_their_maps(report, sets, config_file, weights, second_w
     models = [x for path in (weights, second_weights) for x in ("--config-file", config_file, "--weights", path)]
     before = [images.features.clone() for images in sets]
     report(*models, "--maps", 2, "--queries", 2)
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text().replace("<wbr>", "")
     for path in (weights, second_weights):
         assert page.count(f"<p>tiny, {path}</p>") == 2
         assert f"Configuration of tiny, {path}" in page
@@ -135,8 +135,7 @@ class TestRefusals:
     def test_some_queries_without_identity(self, report, sets, tmp_path):
         query = FeatureSet.create(sets[0].features, [-1, *sets[0].pids[1:].tolist()])
         query.save(tmp_path / "query")
-        assert "1 of the 12 queries have no identity" in report(status=2)
-        assert not (tmp_path / "report.html").exists()
+        assert "12 queries, 1 of them left out for want of a match (1 are of unknown vehicle)" in report()
 
     def test_features_too_large(self, report, sets, tmp_path):
         FeatureSet.create(sets[0].features * 1e30, sets[0].pids).save(tmp_path / "query")
