@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +38,18 @@ _WEIGHTS = ("WEIGHTS", "MODEL_WEIGHTS", "PRETRAIN_PATH")
 _FIELDS = ("camid", "track_id", "view_id", "domain", "color_id", "type_id", "model_id", "timestamp", "orientation")
 
 
-def make_manifest(cfg: CfgNode, dataset: ItemDataset) -> dict[str, Any]:
+def make_manifest(cfg: CfgNode, dataset: ItemDataset, tests: Mapping[str, ItemDataset] | None = None) -> dict[str, Any]:
     """The manifest of a run.
 
     Args:
         cfg: its configuration, with the seed that was drawn where SEED was -1.
         dataset: its training images.
+        tests: the images of its test sets, by the sets' names.
 
     Returns:
         JSON: ``config`` (key → value, without ``DERIVED``), ``images`` (``sets``, ``number``, ``digest``), ``classes`` (the
-        vehicles' names in the order of the classes), ``weights`` (key → SHA-256 of the file that it names), ``processes`` and
-        ``versions``.
+        vehicles' names in the order of the classes), ``tests`` (name → digest of the images), ``weights`` (key → SHA-256 of the
+        file that it names), ``processes`` and ``versions``.
     """
     config = {key: value for key, value in flat_config(cfg) if key not in DERIVED}
     files = {key: value for key, value in config.items() if weights_key(key) and isinstance(value, str)}
@@ -61,6 +62,7 @@ def make_manifest(cfg: CfgNode, dataset: ItemDataset) -> dict[str, Any]:
             "digest": _image_list_digest(dataset),
         },
         "classes": class_names(dataset),
+        "tests": {name: _image_list_digest(images) for name, images in (tests or {}).items()},
         "weights": {key: file_digest(path) for key, path in files.items() if Path(path).is_file()},
         "processes": comm.get_world_size(),
         "versions": package_versions(),

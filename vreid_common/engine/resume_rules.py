@@ -90,6 +90,9 @@ def compare_manifests(
     agreement = compare_configs(recorded["config"], current["config"], rules, path, epochs_done, _same_files(recorded, current))
     _compare_images(recorded, current, path)
     changes = list(agreement.changes)
+    tests = recorded.get("tests", {})
+    others = [name for name, digest in current.get("tests", {}).items() if tests.get(name, digest) != digest]
+    changes += [f"{name} has other test images or labels than until now." for name in others]
     if recorded["processes"] != current["processes"]:
         changes.append(f"{current['processes']} processes, {recorded['processes']} until now.")
     theirs, ours = recorded["versions"], current["versions"]
@@ -98,7 +101,7 @@ def compare_manifests(
         for package in sorted({*theirs, *ours})
         if theirs.get(package) != ours.get(package)
     ]
-    return agreement._replace(changes=changes)
+    return agreement._replace(changes=changes, same_measure=agreement.same_measure and not others)
 
 
 def compare_configs(

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
-from vreid_common.data import DevicePrefetcher, TrainLoader, build_test_loader, build_train_loader
+from vreid_common.data import DevicePrefetcher, TestLoader, TrainLoader, build_test_loader, build_train_loader
 from vreid_common.engine import hooks
 from vreid_common.engine.best_model import deciding_metric, say_what_decides
 from vreid_common.engine.building import build_or_explain
@@ -68,7 +68,8 @@ class Trainer(DefaultTrainer):
         self._evaluations = self.build_evaluations(cfg)
         self.loader = self.build_train_loader(cfg)
         self.cfg = cfg = self.auto_scale_hyperparams(cfg, self.loader.num_classes)
-        self.manifest = make_manifest(cfg, self.loader.dataset)
+        tests = {name: loader.dataset for name, (loader, _) in self._evaluations.items() if isinstance(loader, TestLoader)}
+        self.manifest = make_manifest(cfg, self.loader.dataset, tests)
         with training_on(self.manifest["classes"]):
             model = to_memory_format(cfg, self.build_model(cfg))
         self.device = torch.device(cfg.MODEL.DEVICE)

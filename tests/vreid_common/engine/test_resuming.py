@@ -166,6 +166,19 @@ def test_the_best_so_far_is_forgotten_where_another_number_decides(out: Path, ti
         assert trainer.best_metric == expected
 
 
+def test_the_best_so_far_is_forgotten_where_the_test_images_are_others(
+    out: Path, vehicles: Path, tiny: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    header, *rows = vehicles.read_text().splitlines()
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_text("\n".join([header, *(f"{vehicles.parent}/{row}" for row in rows[:-1])]))
+    trainer = Trainer(tiny("SOLVER.MAX_EPOCH", 3, "DATASETS.CSV.FILE", str(fewer)))
+    with caplog.at_level("INFO"):
+        trainer.resume_or_load()
+    assert trainer.best_metric == -1.0
+    assert "CSVVehicles has other test images or labels than until now." in caplog.text
+
+
 def test_a_schedule_that_depends_on_the_length_is_followed_from_where_the_run_stands(tiny: Callable[..., CfgNode]):
     cosine = ("SOLVER.SCHED", "CosineAnnealingLR", "SOLVER.DELAY_EPOCHS", 0, "SOLVER.WARMUP_ITERS", 0)
     first = Trainer(tiny(*cosine, "SOLVER.MAX_EPOCH", 2))

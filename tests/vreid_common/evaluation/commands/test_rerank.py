@@ -220,7 +220,7 @@ def test_names_that_nothing_takes_or_that_come_twice_are_refused(vreid, files, t
     assert "--further camera is given twice." in vreid("rerank", *files, *further, "--steps", "fuse_distances", status=2)
     (tmp_path / "twice.yml").write_text("a: [k_reciprocal]\na: [diffusion]\n")
     assert "the name 'a' is given twice" in vreid("rerank", *files, "--pipelines", tmp_path / "twice.yml", status=2)
-    assert "separated by commas" in vreid("rerank", *files, "--steps", "", status=2)
+    assert "--steps is empty" in vreid("rerank", *files, "--steps", "", status=2)
 
 
 def test_a_device_that_is_none(vreid, files):
